@@ -1,0 +1,140 @@
+"""What every objective is, and weighted sums of them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from limbeck.types import Knowledge, Outputs
+
+__all__ = ["Objective", "WeightedSum"]
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+class Objective(nn.Module, ABC):
+    """A student against knowledge and labels, as one number to minimise.
+
+    Reduces per example first, then over the examples that count. Classes are on the last axis.
+
+    Attributes:
+        needs: What must be in the knowledge: any of "logits", "hidden", "labels".
+        teacher_layers: The hidden layers it reads of the teacher.
+        student_layers: The hidden layers it reads of the student.
+    """
+
+    needs: frozenset[str] = frozenset({"logits"})
+    teacher_layers: tuple[str, ...] = ()
+    student_layers: tuple[str, ...] = ()
+
+    @abstractmethod
+    def forward(
+        self, student: Outputs, teacher: Knowledge | None, labels: Int[Tensor, " b"]
+    ) -> Float[Tensor, ""]:
+        """The loss in nats where it is an entropy, else as the class says.
+
+        Raises:
+            ValueError: if student and teacher do not fit, in classes, examples or layers.
+        """
+
+    def bind(self, teacher_shapes: Shapes, student_shapes: Shapes) -> None:
+        """Create trainable layers for hidden features of these shapes, without the batch axis.
+
+        They train with the student and are never saved with it.
+        """
+
+    def count(self, labels: Int[Tensor, " b"]) -> Float[Tensor, ""]:
+        """How many examples of a batch the loss averages over; weighs accumulated batches."""
+        return torch.tensor(float(len(labels)), device=labels.device)
+
+    @property
+    def terms(self) -> tuple[tuple[float, "Objective"], ...]:
+        """The weighted terms it is a sum of: itself, once."""
+        return ((1.0, self),)
+
+    def settings(self) -> dict[str, Any]:
+        """Its constructor's arguments, as a recipe states them."""
+        return {name: getattr(self, name) for name in constructor_parameters(type(self))}
+
+    def __add__(self, other: "Objective") -> "WeightedSum":
+        if not isinstance(other, Objective):
+            return NotImplemented
+        return WeightedSum(self.terms + other.terms)
+
+    def __mul__(self, weight: float) -> "WeightedSum":
+        if not isinstance(weight, (int, float)):
+            return NotImplemented
+        return WeightedSum(tuple((weight * w, objective) for w, objective in self.terms))
+
+    __rmul__ = __mul__
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.settings() == other.settings()  # type: ignore[attr-defined]
+
+    __hash__ = nn.Module.__hash__
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self.settings().items())
+        return f"{type(self).__name__}({arguments})"
+
+
+class WeightedSum(Objective):
+    """Objectives added up: `0.9 * SoftTargets(temperature=4.0) + 0.1 * HardLabels()`.
+
+    Args:
+        terms: (weight, objective) pairs, weights >= 0 and finite, at least one.
+
+    Raises:
+        ValueError: if there are no terms or a weight is negative or not finite.
+    """
+
+    def __init__(self, terms: tuple[tuple[float, Objective], ...]) -> None:
+        super().__init__()
+        if not terms:
+            raise ValueError("an objective needs at least one term, such as soft_targets.")
+        for weight, objective in terms:
+            if not 0 <= weight < float("inf"):
+                raise ValueError(
+                    f"{type(objective).__name__} has weight {weight}; weights are 0 or more and "
+                    "finite."
+                )
+        self.weights = tuple(float(weight) for weight, _ in terms)
+        self.objectives = nn.ModuleList([objective for _, objective in terms])
+        self.needs = frozenset().union(*(objective.needs for _, objective in terms))
+        self.teacher_layers = tuple(layer for _, o in terms for layer in o.teacher_layers)
+        self.student_layers = tuple(layer for _, o in terms for layer in o.student_layers)
+
+    @property
+    def terms(self) -> tuple[tuple[float, Objective], ...]:
+        """The weighted terms, nested sums already multiplied out."""
+        return tuple(zip(self.weights, self.objectives, strict=True))  # type: ignore[arg-type]
+
+    def forward(
+        self, student: Outputs, teacher: Knowledge | None, labels: Int[Tensor, " b"]
+    ) -> Float[Tensor, ""]:
+        """The weighted sum of the terms."""
+        losses = [weight * term(student, teacher, labels) for weight, term in self.terms]
+        return torch.stack(losses).sum()
+
+    def bind(self, teacher_shapes: Shapes, student_shapes: Shapes) -> None:
+        """Bind every term."""
+        for _, term in self.terms:
+            term.bind(teacher_shapes, student_shapes)
+
+    def __repr__(self) -> str:
+        return " + ".join(f"{weight:g} * {objective!r}" for weight, objective in self.terms)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, WeightedSum) and self.terms == other.terms
+
+    __hash__ = nn.Module.__hash__
+
+
+def constructor_parameters(kind: type) -> tuple[str, ...]:
+    """The names of a class's constructor parameters, which are also its recipe keys."""
+    import inspect
+
+    return tuple(inspect.signature(kind).parameters)

@@ -1,0 +1,44 @@
+"""Teachers: anything that scores a batch."""
+
+from abc import ABC, abstractmethod
+
+from limbeck.types import Batch, Knowledge, Outputs
+
+__all__ = ["Teacher"]
+
+
+class Teacher(ABC):
+    """Scores batches: in evaluation mode, without gradients, the same answer every time.
+
+    Attributes:
+        name: What reports and store fields call it: letters, digits, "_" and "-".
+        classes: The names of its classes in its own order, or None if it does not know them. Where
+            known, answers are brought into the transfer set's order, or refused.
+        hidden: The layers whose activations `outputs` returns.
+    """
+
+    name: str
+    classes: tuple[str, ...] | None = None
+    hidden: tuple[str, ...] = ()
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """What weights, configuration and preprocessing hash to."""
+
+    @abstractmethod
+    def outputs(self, batch: Batch) -> Outputs:
+        """Its logits and hidden features for a batch, float32, on the CPU or its own device."""
+
+    def knowledge(self, batch: Batch) -> Knowledge:
+        """Its answer in the form that objectives read."""
+        outputs = self.outputs(batch)
+        return Knowledge(outputs.logits.unsqueeze(0), outputs.hidden)
+
+    @property
+    def members(self) -> tuple["Teacher", ...]:
+        """The teachers it consists of: itself, or an ensemble's members."""
+        return (self,)
+
+    def release(self) -> None:  # noqa: B027
+        """Give the memory of the weights back; they are loaded again when next needed."""

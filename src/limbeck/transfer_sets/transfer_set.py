@@ -1,0 +1,79 @@
+"""Transfer sets: identified examples that a teacher scores and a student learns from.
+
+Hinton, Vinyals & Dean 2015, https://arxiv.org/abs/1503.02531, section 2, call the data that carries
+the knowledge the transfer set; it may be the training set or unlabelled data.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int
+from torch import Tensor
+
+from limbeck.types import UNLABELLED, Batch
+
+__all__ = ["Splits", "TransferSet"]
+
+
+class TransferSet(ABC):
+    """Identified examples, perhaps unlabelled.
+
+    Attributes:
+        name: What reports call it, such as "digits.train".
+        classes: The classes' names, in the order of the label numbers.
+        ids: One name per example, unique within the set.
+        labels: Class numbers (n,), `UNLABELLED` (-1) where there is none.
+        groups: Columns by which fairness is judged: name -> one string per example.
+        input_shape: Shape of one example's input, without the batch axis.
+        fingerprint: What ids, inputs, classes and preprocessing hash to; labels are not part of it.
+        views: How many views each example has; 1 where there is no augmentation.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    ids: Sequence[str]
+    labels: Int[Tensor, " n"]
+    groups: Mapping[str, Sequence[str]]
+    input_shape: tuple[int, ...]
+    views: int = 1
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def batch(self, rows: Int[Tensor, " b"], view: int = 0) -> Batch:
+        """These examples in this view. The same rows and view give the same inputs, always."""
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str: ...
+
+    @abstractmethod
+    def checks(self) -> "np.ndarray[tuple[int], np.dtype[np.uint16]]":
+        """A 16-bit hash of each example's id and input, (n,), to say which examples differ."""
+
+    @abstractmethod
+    def select(self, rows: Int[Tensor, " s"], name: str = "") -> "TransferSet":
+        """These examples only, in this order, as a transfer set of their own."""
+
+    def labelled(self) -> "TransferSet":
+        """The examples that have a label; the set itself if all have one."""
+        known = self.labels != UNLABELLED
+        return self if bool(known.all()) else self.select(known.nonzero().flatten())
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The parts of a data set. Choices are made on validation; test is read once, at the end.
+
+    Attributes:
+        train: The transfer set.
+        validation: None where the recipe makes no choice that needs one.
+        test: None where the data has none; then nothing can be compared.
+    """
+
+    train: TransferSet
+    validation: TransferSet | None = None
+    test: TransferSet | None = None

@@ -1,0 +1,171 @@
+"""The values that travel along the line, and the names of their axes.
+
+Axis glossary, used in every shape in this package:
+
+    b  batch            c  classes         k  classes kept by a top-k store
+    d  features         n  examples        m  members of an ensemble
+    v  views            t  tokens          h, w  height and width
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+__all__ = ["UNLABELLED", "Batch", "Combine", "Knowledge", "Outputs", "TopK", "combine_log_probs"]
+
+UNLABELLED = -1
+"""The label of an example that has none."""
+
+Combine = Literal["arithmetic", "geometric"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some examples of a transfer set, in one view.
+
+    Attributes:
+        rows: Positions in the transfer set.
+        inputs: What a model is given, (b, ...).
+        labels: Class numbers; `UNLABELLED` (-1) where there is none.
+        view: Which augmentation of the examples this is; 0 where there are no views.
+    """
+
+    rows: Int[Tensor, " b"]
+    inputs: Tensor
+    labels: Int[Tensor, " b"]
+    view: int = 0
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def to(self, device: torch.device | str) -> "Batch":
+        """The same batch with inputs and labels on another device; rows stay where they are."""
+        return replace(self, inputs=self.inputs.to(device), labels=self.labels.to(device))
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What any model, teacher or student, says about a batch.
+
+    Attributes:
+        logits: Class scores before the softmax, (b, c).
+        hidden: Activations (b, ...) of the layers that were asked for, by module path.
+    """
+
+    logits: Float[Tensor, "b c"]
+    hidden: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TopK:
+    """The k largest logits of each example, and how much was dropped.
+
+    One entry of the leading axis m per teacher (1 for a single teacher or a stored mix); the kept
+    classes are the same for all of them.
+
+    Attributes:
+        values: Centred logits of the kept classes, (m, b, k).
+        indices: The kept classes, (b, k).
+        rest: For each annotated temperature T, logsumexp of the dropped logits / T, (m, b).
+        classes: How many classes the teacher has.
+    """
+
+    values: Float[Tensor, "m b k"]
+    indices: Int[Tensor, "b k"]
+    rest: Mapping[float, Float[Tensor, "m b"]]
+    classes: int
+
+    def log_probs(self, temperature: float) -> Float[Tensor, "m b kept_and_rest"]:
+        """Each teacher's log-probabilities of the kept classes and, last, of all the others.
+
+        Raises:
+            ValueError: if the store was not annotated for this temperature.
+        """
+        if temperature not in self.rest:
+            raise ValueError(
+                f"temperature {temperature} was not annotated in this top-k store, which holds "
+                f"{sorted(self.rest)}. Train at one of these, or annotate again with it."
+            )
+        rest = self.rest[temperature].to(self.values.dtype).unsqueeze(-1)
+        return torch.cat([self.values / temperature, rest], dim=-1).log_softmax(dim=-1)
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What a teacher said about a batch.
+
+    Attributes:
+        logits: Every teacher's logits, (m, b, c), m being 1 for a single teacher; or the top k.
+        hidden: Activations (b, ...) by layer; of an ensemble by `member.layer`.
+        combine: How several teachers become one: the mean of their probabilities (arithmetic) or
+            the normalised mean of their log-probabilities (geometric).
+        weights: One per teacher, summing to 1; empty means equal.
+    """
+
+    logits: Float[Tensor, "m b c"] | TopK
+    hidden: Mapping[str, Tensor] = field(default_factory=dict)
+    combine: Combine = "geometric"
+    weights: tuple[float, ...] = ()
+
+    @property
+    def kept(self) -> Int[Tensor, "b k"] | None:
+        """The classes that a top-k store kept; None where all were."""
+        return self.logits.indices if isinstance(self.logits, TopK) else None
+
+    @property
+    def classes(self) -> int:
+        """How many classes the teacher has."""
+        return self.logits.classes if isinstance(self.logits, TopK) else self.logits.shape[-1]
+
+    def log_probs(self, temperature: float = 1.0) -> Float[Tensor, "b c_or_kept_and_rest"]:
+        """The combined teacher's log-probabilities, softened at this temperature.
+
+        Each member is softened before they are combined. From a top-k store the last column is
+        the probability of all dropped classes together.
+
+        Raises:
+            ValueError: if a top-k store was not annotated for this temperature.
+        """
+        if isinstance(self.logits, TopK):
+            members = self.logits.log_probs(temperature)
+        else:
+            members = (self.logits / temperature).log_softmax(dim=-1)
+        return combine_log_probs(members, self.combine, self.weights)
+
+    def to(self, device: torch.device | str) -> "Knowledge":
+        """The same knowledge on another device."""
+        logits: Tensor | TopK
+        if isinstance(self.logits, TopK):
+            rest = {t: value.to(device) for t, value in self.logits.rest.items()}
+            logits = replace(
+                self.logits,
+                values=self.logits.values.to(device),
+                indices=self.logits.indices.to(device),
+                rest=rest,
+            )
+        else:
+            logits = self.logits.to(device)
+        hidden = {name: value.to(device) for name, value in self.hidden.items()}
+        return replace(self, logits=logits, hidden=hidden)
+
+
+def combine_log_probs(
+    members: Float[Tensor, "m b c"], combine: Combine, weights: tuple[float, ...] = ()
+) -> Float[Tensor, "b c"]:
+    """Several teachers' log-probabilities as one teacher's.
+
+    The arithmetic mean minimises the sum of KL(member || mix), the geometric mean that of
+    KL(mix || member). Hinton, Vinyals & Dean 2015, https://arxiv.org/abs/1503.02531, section 2.
+    """
+    if len(members) == 1:
+        return members[0]
+    if not weights:
+        weights = (1.0 / len(members),) * len(members)
+    weight = torch.tensor(weights, dtype=members.dtype, device=members.device).view(-1, 1, 1)
+    if combine == "arithmetic":
+        return (members + weight.log()).logsumexp(dim=0)
+    return (members * weight).sum(dim=0).log_softmax(dim=-1)
