@@ -35,7 +35,7 @@ def permutation(count: int, *key: int | str) -> Int[Tensor, " n"]:
 
 @contextmanager
 def seeded(*key: int | str) -> Iterator[None]:
-    """Within this block, torch's global randomness (initial weights, dropout) comes from the key."""
+    """Torch's global randomness (initial weights, dropout) comes from the key in this block."""
     with torch.random.fork_rng():
         torch.manual_seed(seed_of(*key))
         yield

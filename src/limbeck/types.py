@@ -32,19 +32,37 @@ class Batch:
         inputs: What a model is given, (b, ...).
         labels: Class numbers; `UNLABELLED` (-1) where there is none.
         view: Which augmentation of the examples this is; 0 where there are no views.
+        knowledge: What the teacher said about exactly these inputs, while a student trains.
     """
 
     rows: Int[Tensor, " b"]
     inputs: Tensor
     labels: Int[Tensor, " b"]
     view: int = 0
+    knowledge: "Knowledge | None" = None
 
     def __len__(self) -> int:
         return len(self.rows)
 
+    def part(self, positions: Int[Tensor, " p"]) -> "Batch":
+        """The examples at these positions of the batch."""
+        return replace(
+            self,
+            rows=self.rows[positions],
+            inputs=self.inputs[positions],
+            labels=self.labels[positions],
+            knowledge=None if self.knowledge is None else self.knowledge.part(positions),
+        )
+
     def to(self, device: torch.device | str) -> "Batch":
-        """The same batch with inputs and labels on another device; rows stay where they are."""
-        return replace(self, inputs=self.inputs.to(device), labels=self.labels.to(device))
+        """The same batch on another device; the row numbers stay where they are."""
+        knowledge = None if self.knowledge is None else self.knowledge.to(device)
+        return replace(
+            self,
+            inputs=self.inputs.to(device, non_blocking=True),
+            labels=self.labels.to(device, non_blocking=True),
+            knowledge=knowledge,
+        )
 
 
 @dataclass(frozen=True)
@@ -93,6 +111,24 @@ class TopK:
         rest = self.rest[temperature].to(self.values.dtype).unsqueeze(-1)
         return torch.cat([self.values / temperature, rest], dim=-1).log_softmax(dim=-1)
 
+    def to(self, device: torch.device | str) -> "TopK":
+        """The same on another device."""
+        return replace(
+            self,
+            values=self.values.to(device),
+            indices=self.indices.to(device),
+            rest={temperature: value.to(device) for temperature, value in self.rest.items()},
+        )
+
+    def part(self, positions: Int[Tensor, " p"]) -> "TopK":
+        """The examples at these positions of the batch."""
+        return replace(
+            self,
+            values=self.values[:, positions],
+            indices=self.indices[positions],
+            rest={temperature: value[:, positions] for temperature, value in self.rest.items()},
+        )
+
 
 @dataclass(frozen=True)
 class Knowledge:
@@ -138,18 +174,16 @@ class Knowledge:
 
     def to(self, device: torch.device | str) -> "Knowledge":
         """The same knowledge on another device."""
-        logits: Tensor | TopK
-        if isinstance(self.logits, TopK):
-            rest = {t: value.to(device) for t, value in self.logits.rest.items()}
-            logits = replace(
-                self.logits,
-                values=self.logits.values.to(device),
-                indices=self.logits.indices.to(device),
-                rest=rest,
-            )
-        else:
-            logits = self.logits.to(device)
         hidden = {name: value.to(device) for name, value in self.hidden.items()}
+        return replace(self, logits=self.logits.to(device), hidden=hidden)
+
+    def part(self, positions: Int[Tensor, " p"]) -> "Knowledge":
+        """What was said about the examples at these positions of the batch."""
+        if isinstance(self.logits, TopK):
+            logits: Tensor | TopK = self.logits.part(positions)
+        else:
+            logits = self.logits[:, positions]
+        hidden = {name: value[positions] for name, value in self.hidden.items()}
         return replace(self, logits=logits, hidden=hidden)
 
 

@@ -28,7 +28,8 @@ class TransferSet(ABC):
         groups: Columns by which fairness is judged: name -> one string per example.
         input_shape: Shape of one example's input, without the batch axis.
         fingerprint: What ids, inputs, classes and preprocessing hash to; labels are not part of it.
-        views: How many views each example has; 1 where there is no augmentation.
+        views: How many views each example has; 1 where there is no augmentation, None where any
+            number of them can be drawn.
     """
 
     name: str
@@ -37,7 +38,7 @@ class TransferSet(ABC):
     labels: Int[Tensor, " n"]
     groups: Mapping[str, Sequence[str]]
     input_shape: tuple[int, ...]
-    views: int = 1
+    views: int | None = 1
 
     @abstractmethod
     def __len__(self) -> int: ...
