@@ -1,3 +1,93 @@
-"""limbeck: knowledge distillation with a verdict."""
+"""limbeck: teachers speak once, into a knowledge store; students learn at plain speed; a verdict.
+
+The whole public vocabulary is here, imported when it is first used.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from limbeck import objectives, students, teachers, transfer_sets
+    from limbeck.annotation import annotate
+    from limbeck.comparison import Comparison, compare
+    from limbeck.errors import LimbeckError, NoKnowledgeWarning, RecipeError, StoreMismatch
+    from limbeck.evaluation import Evaluation, evaluate
+    from limbeck.experiment import Experiment
+    from limbeck.exporting import Export, export
+    from limbeck.objectives import (
+        AttentionTransfer,
+        DecoupledSoftTargets,
+        Dist,
+        HardLabels,
+        Hints,
+        LogitMatching,
+        Objective,
+        RelationalDistances,
+        SimilarityPreserving,
+        SoftTargets,
+    )
+    from limbeck.optimization import SGD, AdamW, Constant, Cosine, OneCycle
+    from limbeck.predicting import predict
+    from limbeck.recipe import Recipe
+    from limbeck.reporting import report
+    from limbeck.run import Run
+    from limbeck.store import KnowledgeStore, LiveTeacher, verify
+    from limbeck.students import Student
+    from limbeck.teachers import Ensemble, Estimator, OnnxModel, Teacher, TorchModule
+    from limbeck.training import Training, distill
+    from limbeck.transfer_sets import Shift, Splits, TransferSet, Views
+    from limbeck.types import Batch, Knowledge, Outputs, TopK
+
+WHERE = {
+    "annotation": ["annotate"],
+    "comparison": ["Comparison", "compare"],
+    "errors": ["LimbeckError", "NoKnowledgeWarning", "RecipeError", "StoreMismatch"],
+    "evaluation": ["Evaluation", "evaluate"],
+    "experiment": ["Experiment"],
+    "exporting": ["Export", "export"],
+    "objectives": [
+        "AttentionTransfer", "DecoupledSoftTargets", "Dist", "HardLabels", "Hints",
+        "LogitMatching", "Objective", "RelationalDistances", "SimilarityPreserving",
+        "SoftTargets",
+    ],
+    "optimization": ["SGD", "AdamW", "Constant", "Cosine", "OneCycle"],
+    "predicting": ["predict"],
+    "recipe": ["Recipe"],
+    "reporting": ["report"],
+    "run": ["Run"],
+    "store": ["KnowledgeStore", "LiveTeacher", "verify"],
+    "students": ["Student"],
+    "teachers": ["Ensemble", "Estimator", "OnnxModel", "Teacher", "TorchModule"],
+    "training": ["Training", "distill"],
+    "transfer_sets": ["Shift", "Splits", "TransferSet", "Views"],
+    "types": ["Batch", "Knowledge", "Outputs", "TopK"],
+}  # fmt: skip
+PACKAGES = ("objectives", "students", "teachers", "transfer_sets")
+MODULE_OF = {name: module for module, names in WHERE.items() for name in names}
+
+__all__ = [
+    "SGD", "AdamW", "AttentionTransfer", "Batch", "Comparison", "Constant", "Cosine",
+    "DecoupledSoftTargets", "Dist", "Ensemble", "Estimator", "Evaluation", "Experiment", "Export",
+    "HardLabels", "Hints", "Knowledge", "KnowledgeStore", "LimbeckError", "LiveTeacher",
+    "LogitMatching", "NoKnowledgeWarning", "Objective", "OneCycle", "OnnxModel", "Outputs",
+    "Recipe", "RecipeError", "RelationalDistances", "Run", "Shift", "SimilarityPreserving",
+    "SoftTargets", "Splits", "StoreMismatch", "Student", "Teacher", "TopK", "TorchModule",
+    "Training", "TransferSet", "Views", "annotate", "compare", "distill", "evaluate", "export",
+    "objectives", "predict", "report", "students", "teachers", "transfer_sets", "verify",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name in PACKAGES:
+        return importlib.import_module(f"limbeck.{name}")
+    if name not in MODULE_OF:
+        raise AttributeError(f"limbeck has no '{name}'. It has: {', '.join(__all__)}.")
+    value = getattr(importlib.import_module(f"limbeck.{MODULE_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
