@@ -91,7 +91,9 @@ def logits_of(answer: Any, *, whose: str = "student") -> Tensor:
     """
     if isinstance(answer, Tensor):
         return answer
-    inside = answer.get("logits") if isinstance(answer, Mapping) else getattr(answer, "logits", None)
+    inside = (
+        answer.get("logits") if isinstance(answer, Mapping) else getattr(answer, "logits", None)
+    )
     if isinstance(inside, Tensor):
         return inside
     raise LimbeckError(

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from limbeck import seeding
-from limbeck.students.capture import capture
+from limbeck.errors import LimbeckError
+from limbeck.students.capture import capture, check_layers, logits_of
 from limbeck.types import Batch, Outputs
 
 __all__ = ["Student"]
@@ -25,7 +26,8 @@ class Student:
             can be built again; {} for a module given as such.
 
     Raises:
-        LimbeckError: if a layer does not exist; the closest is named.
+        LimbeckError: if a layer does not exist (the closest is named), or the function builds no
+            module.
 
     Attributes:
         classes: Class names, known once it is trained.
@@ -41,12 +43,9 @@ class Student:
         architecture: Mapping[str, Any] | None = None,
     ) -> None:
         self.build = module if not isinstance(module, nn.Module) else None
-        if isinstance(module, nn.Module):
-            self.module = module
-        else:
-            with seeding.seeded(0, "weights"):
-                self.module = module()
-        self.hidden = hidden
+        self.module = module if isinstance(module, nn.Module) else built(module, 0)
+        check_layers(self.module, hidden)
+        self.hidden = tuple(hidden)
         self.architecture = dict(architecture or {})
         self.classes: tuple[str, ...] = ()
         self.input_shape: tuple[int, ...] = ()
@@ -54,26 +53,41 @@ class Student:
 
     def fresh(self, seed: int) -> "Student":
         """An untrained copy: built with this seed's weights, or with the weights it was given."""
-        if self.build is None:
-            module = copy.deepcopy(self.module)
-        else:
-            with seeding.seeded(seed, "weights"):
-                module = self.build()
         student = copy.copy(self)
-        student.module = module
+        given = self.build is None
+        student.module = copy.deepcopy(self.module) if given else built(self.build, seed)
         return student
 
     def outputs(self, batch: Batch) -> Outputs:
         """Its logits and hidden features for a batch, in the mode the module is in."""
+        if not self.hidden:
+            answer = self.module(batch.inputs)
+            return Outputs(answer if isinstance(answer, Tensor) else logits_of(answer))
         with capture(self.module, self.hidden) as features:
-            logits = self.module(batch.inputs)
-        return Outputs(logits, dict(features))
+            logits = logits_of(self.module(batch.inputs))
+        return Outputs(logits, features)
 
     def parameters_count(self) -> int:
-        """How many trainable numbers it has."""
+        """How many weights it has, trained or frozen; buffers do not count."""
         return sum(p.numel() for p in self.module.parameters())
 
     def to(self, device: torch.device | str) -> "Student":
         """Move the module to a device."""
         self.module.to(device)
         return self
+
+
+def built(build: Callable[[], nn.Module] | None, seed: int) -> nn.Module:
+    """The module that a function builds with this seed's initial weights."""
+    if not callable(build):
+        raise LimbeckError(
+            f"a student is a torch.nn.Module or a function that builds one; found {build!r}."
+        )
+    with seeding.seeded(seed, "weights"):
+        module = build()
+    if not isinstance(module, nn.Module):
+        raise LimbeckError(
+            f"the function that builds the student returned {type(module).__name__}, not a "
+            "torch.nn.Module. Return the model."
+        )
+    return module

@@ -1,0 +1,231 @@
+"""A student on disk: student.safetensors and student.json, never a pickle.
+
+student.json holds the architecture as a recipe states it, the hidden layers, the class names, the
+input's shape, and the SHA-256 of the weights' file. It is written last, so that a kill in between
+is noticed when the student is loaded.
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import limbeck
+from limbeck.errors import LimbeckError
+from limbeck.students.architecture import from_architecture
+from limbeck.students.student import Student
+from limbeck.students.user_function import is_reference
+
+__all__ = ["FORMAT", "checked_module", "description", "fill", "load", "read_weights", "save"]
+
+FORMAT = 1
+"""The number of student.json's format."""
+
+
+def save(student: Student, folder: str | Path) -> Path:
+    """Write a student's weights, buffers and description; each file appears whole or not at all.
+
+    Raises:
+        LimbeckError: if the folder cannot be written.
+    """
+    import safetensors.torch
+
+    folder = Path(folder)
+    state = student.module.state_dict()
+    tensors = {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
+    weights = safetensors.torch.save(tensors)
+    facts = {
+        "format": FORMAT,
+        "limbeck": limbeck.__version__,
+        "architecture": student.architecture,
+        "hidden": list(student.hidden),
+        "classes": list(student.classes),
+        "input_shape": list(student.input_shape),
+        "parameters": student.parameters_count(),
+        "weights_sha256": hashlib.sha256(weights).hexdigest(),
+    }
+    text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        replace_file(folder / "student.safetensors", weights)
+        replace_file(folder / "student.json", text.encode())
+    except OSError as error:
+        raise LimbeckError(
+            f"the student cannot be saved in {folder}: {error.strerror or error}. Choose a folder "
+            "that can be written, with space left."
+        ) from error
+    return folder
+
+
+def load(folder: str | Path, *, module: nn.Module | Student | None = None) -> Student:
+    """The student that `save` wrote, in evaluation mode on the CPU.
+
+    Args:
+        folder: With student.safetensors and student.json.
+        module: The model to put the weights into, where limbeck cannot build it: a student made
+            from a module, or by a function in a user's file. Code that a saved file names is
+            never run by itself.
+
+    Raises:
+        LimbeckError: if a file is missing, damaged, of a newer format or of another model.
+    """
+    folder = Path(folder)
+    facts = description(folder)
+    weights = folder / "student.safetensors"
+    try:
+        intact = hashlib.sha256(weights.read_bytes()).hexdigest() == facts["weights_sha256"]
+    except OSError as error:
+        raise LimbeckError(
+            f"{weights} cannot be read: {error.strerror or error}. Save the student again."
+        ) from error
+    if not intact:
+        raise LimbeckError(
+            f"{weights} is not the file that student.json beside it describes: it is damaged, or "
+            "saving was interrupted. Save the student again."
+        )
+    student = rebuilt(facts, folder) if module is None else wrapped(module, facts)
+    fill(student.module, weights, whose="student")
+    student.hidden = tuple(facts["hidden"])
+    student.classes = tuple(facts["classes"])
+    student.input_shape = tuple(facts["input_shape"])
+    student.module.eval()
+    return student
+
+
+def description(folder: Path) -> dict[str, Any]:
+    """What student.json says, its form checked; cheap, as no weights are read.
+
+    Raises:
+        LimbeckError: if it is missing, damaged or of a newer format.
+    """
+    path = folder / "student.json"
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise LimbeckError(
+            f"no saved student at {folder} (no student.json). Save one with "
+            "limbeck.students.save(student, folder), or correct the path."
+        ) from error
+    except (OSError, ValueError) as error:
+        raise LimbeckError(f"{path} is damaged or cannot be read. Save it again.") from error
+    if (
+        isinstance(facts, dict)
+        and isinstance(facts.get("format"), int)
+        and facts["format"] > FORMAT
+    ):
+        raise LimbeckError(
+            f"{path} has format {facts['format']}, and this limbeck {limbeck.__version__} reads up "
+            f"to {FORMAT}. Use limbeck {facts.get('limbeck', 'that wrote it')} or newer."
+        )
+    kinds = {
+        "architecture": dict,
+        "hidden": list,
+        "classes": list,
+        "input_shape": list,
+        "weights_sha256": str,
+    }
+    if not isinstance(facts, dict) or not all(
+        isinstance(facts.get(key), kind) for key, kind in kinds.items()
+    ):
+        raise LimbeckError(f"{path} is damaged or cannot be read. Save it again.")
+    return facts
+
+
+def rebuilt(facts: dict[str, Any], folder: Path) -> Student:
+    """The untrained student that limbeck itself can build from the description."""
+    architecture = facts["architecture"]
+    if not architecture:
+        raise LimbeckError(
+            f"the student in {folder} was given as a module, which limbeck cannot build. Give it: "
+            f"load('{folder}', module=...)"
+        )
+    name = next(iter(architecture))
+    if is_reference(name):
+        raise LimbeckError(
+            f"the student in {folder} was built by {name}; code runs only where you name it. Give "
+            f"the model: load('{folder}', module=from_file('{name}', {architecture[name]}))"
+        )
+    return from_architecture(architecture)
+
+
+def wrapped(module: nn.Module | Student, facts: dict[str, Any]) -> Student:
+    if isinstance(module, Student):
+        return module.fresh(0)
+    return Student(module, architecture=facts["architecture"])
+
+
+def fill(module: nn.Module, weights: Path, *, whose: str) -> None:
+    """Put a .safetensors file's weights and buffers into a module, all of them and no others.
+
+    Raises:
+        LimbeckError: if a name is missing or too much, or a shape differs.
+    """
+    checked_module(module, read_weights(weights), weights, whose)
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors in a .safetensors file, or a LimbeckError."""
+    import safetensors.torch
+    from safetensors import SafetensorError
+
+    try:
+        tensors: dict[str, Tensor] = safetensors.torch.load_file(path)
+    except FileNotFoundError as error:
+        raise LimbeckError(f"there are no weights at {path}. Correct the path.") from error
+    except (OSError, SafetensorError) as error:
+        raise LimbeckError(
+            f"{path} cannot be read as a .safetensors file: {error}. Write it with "
+            "safetensors.torch.save_file(module.state_dict(), path)"
+        ) from error
+    return tensors
+
+
+def checked_module(
+    module: nn.Module, tensors: dict[str, Tensor], path: Path, whose: str
+) -> nn.Module:
+    """The module with these weights in it, or a LimbeckError that says what does not fit."""
+    state = module.state_dict()
+    missing = [name for name in state if name not in tensors]
+    unexpected = [name for name in tensors if name not in state]
+    if missing or unexpected:
+        parts = [
+            f"{title} {some(names)}"
+            for title, names in (("missing:", missing), ("unexpected:", unexpected))
+            if names
+        ]
+        raise LimbeckError(
+            f"{path} holds the weights of another model than the {whose}: {'; '.join(parts)}. "
+            "Build the model that these weights were saved from."
+        )
+    for name, value in state.items():
+        if tuple(value.shape) != tuple(tensors[name].shape):
+            raise LimbeckError(
+                f"{path} has '{name}' of shape {tuple(tensors[name].shape)} and the {whose} "
+                f"{tuple(value.shape)}. Build the model that these weights were saved from."
+            )
+    with torch.no_grad():
+        module.load_state_dict(tensors)
+    return module
+
+
+def some(names: list[str], most: int = 4) -> str:
+    """The first names of a list, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(f"'{name}'" for name in names[:most]) + more
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name, sync it, and rename it over the old one."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
