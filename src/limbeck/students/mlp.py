@@ -7,6 +7,7 @@ https://arxiv.org/abs/1502.01852, section 2.2.
 """
 
 import functools
+import math
 from collections import OrderedDict
 from collections.abc import Sequence
 
@@ -14,7 +15,7 @@ from torch import nn
 
 from limbeck.students.student import Student
 
-__all__ = ["check_count", "check_dropout", "dense", "he_initialised", "mlp"]
+__all__ = ["check_count", "check_dropout", "checked_widths", "dense", "he_initialised", "mlp"]
 
 
 def mlp(
@@ -84,8 +85,8 @@ def he_initialised(module: nn.Module) -> nn.Module:
     """The module with the initial weights of He et al.; its layer `output` has no ReLU after it."""
     for name, layer in module.named_modules():
         if isinstance(layer, (nn.Linear, nn.Conv2d)):
-            follows = "linear" if name == "output" else "relu"
-            nn.init.kaiming_normal_(layer.weight, nonlinearity=follows)
+            gain = 1.0 if name == "output" else math.sqrt(2.0)
+            nn.init.normal_(layer.weight, std=gain / math.sqrt(layer.weight[0].numel()))
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
     return module

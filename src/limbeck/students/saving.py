@@ -17,10 +17,11 @@ from torch import Tensor, nn
 import limbeck
 from limbeck.errors import LimbeckError
 from limbeck.students.architecture import from_architecture
+from limbeck.students.capture import check_layers
 from limbeck.students.student import Student
 from limbeck.students.user_function import is_reference
 
-__all__ = ["FORMAT", "checked_module", "description", "fill", "load", "read_weights", "save"]
+__all__ = ["FORMAT", "description", "fill", "load", "save"]
 
 FORMAT = 1
 """The number of student.json's format."""
@@ -89,6 +90,7 @@ def load(folder: str | Path, *, module: nn.Module | Student | None = None) -> St
         )
     student = rebuilt(facts, folder) if module is None else wrapped(module, facts)
     fill(student.module, weights, whose="student")
+    check_layers(student.module, facts["hidden"])
     student.hidden = tuple(facts["hidden"])
     student.classes = tuple(facts["classes"])
     student.input_shape = tuple(facts["input_shape"])
@@ -112,26 +114,23 @@ def description(folder: Path) -> dict[str, Any]:
         ) from error
     except (OSError, ValueError) as error:
         raise LimbeckError(f"{path} is damaged or cannot be read. Save it again.") from error
-    if (
-        isinstance(facts, dict)
-        and isinstance(facts.get("format"), int)
-        and facts["format"] > FORMAT
-    ):
+    damaged = LimbeckError(f"{path} is damaged or cannot be read. Save it again.")
+    if not isinstance(facts, dict) or type(facts.get("format")) is not int:
+        raise damaged
+    if facts["format"] > FORMAT:
         raise LimbeckError(
             f"{path} has format {facts['format']}, and this limbeck {limbeck.__version__} reads up "
             f"to {FORMAT}. Use limbeck {facts.get('limbeck', 'that wrote it')} or newer."
         )
-    kinds = {
-        "architecture": dict,
-        "hidden": list,
-        "classes": list,
-        "input_shape": list,
-        "weights_sha256": str,
-    }
-    if not isinstance(facts, dict) or not all(
-        isinstance(facts.get(key), kind) for key, kind in kinds.items()
-    ):
-        raise LimbeckError(f"{path} is damaged or cannot be read. Save it again.")
+    lists = {"hidden": str, "classes": str, "input_shape": int}
+    well_formed = (
+        isinstance(facts.get("architecture"), dict)
+        and isinstance(facts.get("weights_sha256"), str)
+        and all(isinstance(facts.get(key), list) for key in lists)
+        and all(type(value) is kind for key, kind in lists.items() for value in facts[key])
+    )
+    if not well_formed:
+        raise damaged
     return facts
 
 
@@ -140,7 +139,7 @@ def rebuilt(facts: dict[str, Any], folder: Path) -> Student:
     architecture = facts["architecture"]
     if not architecture:
         raise LimbeckError(
-            f"the student in {folder} was given as a module, which limbeck cannot build. Give it: "
+            f"the student in {folder} was made from a module, which limbeck cannot build. Give it: "
             f"load('{folder}', module=...)"
         )
     name = next(iter(architecture))
@@ -164,7 +163,10 @@ def fill(module: nn.Module, weights: Path, *, whose: str) -> None:
     Raises:
         LimbeckError: if a name is missing or too much, or a shape differs.
     """
-    checked_module(module, read_weights(weights), weights, whose)
+    tensors = read_weights(weights)
+    check_weights(module, tensors, weights, whose)
+    with torch.no_grad():
+        module.load_state_dict(tensors)
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -184,10 +186,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def checked_module(
-    module: nn.Module, tensors: dict[str, Tensor], path: Path, whose: str
-) -> nn.Module:
-    """The module with these weights in it, or a LimbeckError that says what does not fit."""
+def check_weights(module: nn.Module, tensors: dict[str, Tensor], path: Path, whose: str) -> None:
+    """Raise a LimbeckError that says what does not fit, unless the weights are this module's."""
     state = module.state_dict()
     missing = [name for name in state if name not in tensors]
     unexpected = [name for name in tensors if name not in state]
@@ -207,9 +207,6 @@ def checked_module(
                 f"{path} has '{name}' of shape {tuple(tensors[name].shape)} and the {whose} "
                 f"{tuple(value.shape)}. Build the model that these weights were saved from."
             )
-    with torch.no_grad():
-        module.load_state_dict(tensors)
-    return module
 
 
 def some(names: list[str], most: int = 4) -> str:
