@@ -1,0 +1,245 @@
+"""Export a student to ONNX, and prove on real rows that the file says what the student says.
+
+The file stands alone: weights inside, a dynamic batch, and in its metadata what its user needs.
+
+    limbeck.classes      JSON: class names in the order of the logits
+    limbeck.input_shape  JSON: shape of one example, without the batch axis
+    limbeck.input_scale  JSON: {"uint8": 255}, what stored bytes are divided by
+    limbeck.version      the limbeck that wrote it
+
+It is run in ONNX Runtime and compared with torch before it gets its name: a file whose answers
+differ never exists under the path that was asked for.
+"""
+
+import copy
+import importlib
+import json
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+import limbeck
+from limbeck import parity
+from limbeck.errors import LimbeckError
+from limbeck.students.student import Student
+from limbeck.transfer_sets.transfer_set import TransferSet
+
+if TYPE_CHECKING:
+    import onnx
+
+__all__ = ["MOST_EXAMPLES", "Export", "export"]
+
+MOST_EXAMPLES = 10_000
+"""A larger transfer set is checked on this many of its rows, evenly spread."""
+
+LARGEST_FILE = 2 * 10**9
+INPUT_SCALE = {"uint8": 255}
+
+
+@dataclass(frozen=True)
+class Export:
+    """An ONNX file, and how far its answers are from the student's.
+
+    Attributes:
+        path: The file.
+        bytes: Its size on disk, in bytes.
+        largest_difference: Of a logit between ONNX Runtime and torch, absolute, over all examples.
+        agreement: Share of examples with the same top class in both, in [0, 1].
+        examples: How many examples were compared.
+        input_shape: Shape of one example.
+        classes: Class names in the order of the logits.
+    """
+
+    path: Path
+    bytes: int
+    largest_difference: float
+    agreement: float
+    examples: int
+    input_shape: tuple[int, ...]
+    classes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        rows = f"{self.examples:,} real row{'' if self.examples == 1 else 's'}"
+        return (
+            f"{self.path} ({self.bytes / 1000:,.1f} kB): on {rows} its logits differ from torch's "
+            f"by at most {self.largest_difference:.1e}; the top class is the same on "
+            f"{self.agreement:.2%}."
+        )
+
+
+def export(
+    student: Student,
+    path: str | Path,
+    *,
+    data: TransferSet | None = None,
+    tolerance: float = 1e-4,
+) -> Export:
+    """Write a student as one ONNX file and check it in ONNX Runtime.
+
+    The student is exported in evaluation mode, from a copy on the CPU: the student itself is not
+    touched. Input "inputs" is float32 (batch, ...), output "logits" is (batch, classes).
+
+    Args:
+        student: A trained student.
+        path: Where the file goes; an older one there is replaced, once the new one has passed.
+        data: Real rows to compare on, all of them up to 10,000. Without it, the student's own
+            `probe`.
+        tolerance: Largest absolute difference of a logit that passes, > 0. Where torch's two best
+            classes are closer than this, either may win.
+
+    Raises:
+        LimbeckError: if there are no rows to check with, if the student cannot be written as ONNX
+            (a forward that depends on the values or the number of its inputs), or if the file's
+            answers differ from the student's. No file is left then.
+        ValueError: if the tolerance is not positive and finite.
+
+    Example:
+        >>> print(export(run.student, "student.onnx", data=splits.test))  # doctest: +SKIP
+    """
+    if not 0 < tolerance < float("inf"):
+        raise ValueError(f"tolerance is {tolerance}; a difference that passes is > 0 and finite.")
+    require_onnx()
+    path = Path(path)
+    rows = real_rows(student, data)
+    classes = student.classes or (data.classes if data is not None else ())
+    module = copy.deepcopy(student.module).cpu().eval()
+    logits = parity.torch_logits(module, rows)
+    if not classes:
+        classes = tuple(str(number) for number in range(logits.shape[1]))
+    if len(classes) != logits.shape[1]:
+        raise LimbeckError(
+            f"the student answers with {logits.shape[1]} logits and its data has {len(classes)} "
+            "classes. Export it with the data it was trained for."
+        )
+    model = onnx_model(module, rows)
+    describe(model, classes, tuple(rows.shape[1:]))
+    with arriving(path) as part:
+        part.write_bytes(model.SerializeToString(deterministic=True))
+        difference, agreement = parity.measure(part, rows, logits, tolerance)
+    size = path.stat().st_size
+    return Export(
+        path, size, difference, agreement, len(rows), tuple(rows.shape[1:]), tuple(classes)
+    )
+
+
+def require_onnx() -> None:
+    """Importing the three optional libraries, or one sentence on how to get them."""
+    try:
+        for name in ("onnx", "onnxscript", "onnxruntime"):
+            importlib.import_module(name)
+    except ImportError as error:
+        raise LimbeckError(
+            f"exporting needs onnx, onnxscript and onnxruntime, and {error.name} is missing. "
+            "Install them with: pip install 'limbeck[onnx]'"
+        ) from None
+
+
+def real_rows(student: Student, data: TransferSet | None) -> Float[Tensor, "n ..."]:
+    """The inputs to compare on."""
+    if data is None:
+        if student.probe is None or len(student.probe) == 0:
+            raise LimbeckError(
+                "this student has no real rows of its own to check an export with. Pass some: "
+                "export(student, path, data=splits.test)"
+            )
+        return student.probe.detach().cpu().float()
+    if len(data) == 0:
+        raise LimbeckError(f"{data.name} has no rows. An export is checked on real ones.")
+    count = min(len(data), MOST_EXAMPLES)
+    rows = torch.linspace(0, len(data) - 1, count, dtype=torch.float64).round().long()
+    rows_inputs = data.batch(rows).inputs.detach().cpu().float()
+    if student.input_shape and tuple(rows_inputs.shape[1:]) != student.input_shape:
+        raise LimbeckError(
+            f"{data.name} has inputs of shape {tuple(rows_inputs.shape[1:])} and the student was "
+            f"trained on {student.input_shape}. Check the export on rows of its own kind."
+        )
+    return rows_inputs
+
+
+def onnx_model(module: nn.Module, rows: Float[Tensor, "n ..."]) -> "onnx.ModelProto":
+    """The module as ONNX with a dynamic batch, weights inside."""
+    size = sum(value.nbytes for value in module.state_dict().values())
+    if size > LARGEST_FILE:
+        raise LimbeckError(
+            f"the student's weights take {size / 1e9:.1f} GB and an ONNX file holds 2 GB. "
+            "Distil a smaller student."
+        )
+    example = rows[:1].repeat(2, *(1 for _ in rows.shape[1:]))  # torch takes a 1 for a constant
+    with quiet():
+        try:
+            program = torch.onnx.export(
+                module,
+                (example,),
+                dynamo=True,
+                input_names=["inputs"],
+                output_names=["logits"],
+                dynamic_shapes=({0: torch.export.Dim("batch")},),
+                verbose=False,
+            )
+        except Exception as error:
+            raise LimbeckError(
+                f"torch cannot write this student as ONNX ({parity.reason(error)}). Its "
+                "forward must be the same operations for every input and any batch size."
+            ) from error
+    assert program is not None
+    model: onnx.ModelProto = program.model_proto
+    return model
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without the exporter's warnings and log lines about its own insides."""
+    disabled = logging.root.manager.disable
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        logging.disable(logging.WARNING)
+        try:
+            yield
+        finally:
+            logging.disable(disabled)
+
+
+def describe(
+    model: "onnx.ModelProto", classes: tuple[str, ...], input_shape: tuple[int, ...]
+) -> None:
+    """Write limbeck's metadata, and remove the exporter's: it names files of this machine."""
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.initializer, *graph.input, *graph.output):
+        del part.metadata_props[:]
+        part.ClearField("doc_string")
+    for value in graph.value_info:
+        del value.metadata_props[:]
+    metadata = {
+        "limbeck.classes": json.dumps(list(classes), ensure_ascii=False),
+        "limbeck.input_shape": json.dumps(list(input_shape)),
+        "limbeck.input_scale": json.dumps(INPUT_SCALE),
+        "limbeck.version": limbeck.__version__,
+    }
+    for key, text in metadata.items():
+        model.metadata_props.add(key=key, value=text)
+
+
+@contextmanager
+def arriving(path: Path) -> Iterator[Path]:
+    """A temporary file beside the path, which takes its name if the block succeeds."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        part.replace(path)
+    except OSError as error:
+        raise LimbeckError(
+            f"{path} cannot be written ({error.strerror}). Give a file name in a folder that can."
+        ) from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
