@@ -1,5 +1,6 @@
 """What every objective is, and weighted sums of them."""
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
@@ -19,16 +20,31 @@ class Objective(nn.Module, ABC):
     """A student against knowledge and labels, as one number to minimise.
 
     Reduces per example first, then over the examples that count. Classes are on the last axis.
+    Runs outside autocast, whatever the student runs in: its arithmetic is float32 at least.
 
     Attributes:
         needs: What must be in the knowledge: any of "logits", "hidden", "labels".
         teacher_layers: The hidden layers it reads of the teacher.
         student_layers: The hidden layers it reads of the student.
+        temperatures: What it divides the teacher's logits by; a top-k store must hold these.
+        relational: Whether it compares examples with each other. Then the loss of a batch is not
+            the mean of its parts: it depends on the batch size, and accumulated parts of a batch
+            are not the whole batch.
     """
 
     needs: frozenset[str] = frozenset({"logits"})
     teacher_layers: tuple[str, ...] = ()
     student_layers: tuple[str, ...] = ()
+    temperatures: tuple[float, ...] = ()
+    relational: bool = False
+
+    def __call__(
+        self, student: Outputs, teacher: Knowledge | None, labels: Int[Tensor, " b"]
+    ) -> Float[Tensor, ""]:
+        """The loss; see `forward`."""
+        with torch.autocast(student.logits.device.type, enabled=False):
+            loss: Tensor = super().__call__(student, teacher, labels)
+        return loss
 
     @abstractmethod
     def forward(
@@ -37,7 +53,7 @@ class Objective(nn.Module, ABC):
         """The loss in nats where it is an entropy, else as the class says.
 
         Raises:
-            ValueError: if student and teacher do not fit, in classes, examples or layers.
+            LimbeckError: if student and teacher do not fit, in classes, examples or layers.
         """
 
     def bind(self, teacher_shapes: Shapes, student_shapes: Shapes) -> None:
@@ -47,7 +63,10 @@ class Objective(nn.Module, ABC):
         """
 
     def count(self, labels: Int[Tensor, " b"]) -> Float[Tensor, ""]:
-        """How many examples of a batch the loss averages over; weighs accumulated batches."""
+        """How many examples of a batch the loss averages over; weighs accumulated batches.
+
+        Of a weighted sum, ask each of its `terms`: they may count different examples.
+        """
         return torch.tensor(float(len(labels)), device=labels.device)
 
     @property
@@ -72,7 +91,7 @@ class Objective(nn.Module, ABC):
     __rmul__ = __mul__
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.settings() == other.settings()  # type: ignore[attr-defined]
+        return type(self) is type(other) and self.settings() == other.settings()
 
     __hash__ = nn.Module.__hash__
 
@@ -106,6 +125,8 @@ class WeightedSum(Objective):
         self.needs = frozenset().union(*(objective.needs for _, objective in terms))
         self.teacher_layers = tuple(layer for _, o in terms for layer in o.teacher_layers)
         self.student_layers = tuple(layer for _, o in terms for layer in o.student_layers)
+        self.temperatures = tuple(T for _, o in terms for T in o.temperatures)
+        self.relational = any(objective.relational for _, objective in terms)
 
     @property
     def terms(self) -> tuple[tuple[float, Objective], ...]:
@@ -133,8 +154,11 @@ class WeightedSum(Objective):
     __hash__ = nn.Module.__hash__
 
 
-def constructor_parameters(kind: type) -> tuple[str, ...]:
-    """The names of a class's constructor parameters, which are also its recipe keys."""
-    import inspect
+def constructor_parameters(kind: type) -> Mapping[str, inspect.Parameter]:
+    """A class's constructor parameters by name, which is also the recipe key.
 
-    return tuple(inspect.signature(kind).parameters)
+    A class without a constructor of its own has none: `nn.Module`'s takes (*args, **kwargs).
+    """
+    variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    parameters = inspect.signature(kind).parameters
+    return {name: each for name, each in parameters.items() if each.kind not in variable}
