@@ -2,7 +2,25 @@
 
 from limbeck.transfer_sets.arrays import Arrays, arrays
 from limbeck.transfer_sets.digits import digits
+from limbeck.transfer_sets.hub_images import hub_images
+from limbeck.transfer_sets.image_folder import image_folder
 from limbeck.transfer_sets.splitting import split
+from limbeck.transfer_sets.table import table
 from limbeck.transfer_sets.transfer_set import Splits, TransferSet
+from limbeck.transfer_sets.views import Flip, Shift, Transform, Views
 
-__all__ = ["Arrays", "Splits", "TransferSet", "arrays", "digits", "split"]
+__all__ = [
+    "Arrays",
+    "Flip",
+    "Shift",
+    "Splits",
+    "TransferSet",
+    "Transform",
+    "Views",
+    "arrays",
+    "digits",
+    "hub_images",
+    "image_folder",
+    "split",
+    "table",
+]

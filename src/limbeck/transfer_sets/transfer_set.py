@@ -49,7 +49,8 @@ class TransferSet(ABC):
 
     @property
     @abstractmethod
-    def fingerprint(self) -> str: ...
+    def fingerprint(self) -> str:
+        """What ids, inputs, classes and preprocessing hash to."""
 
     @abstractmethod
     def checks(self) -> "np.ndarray[tuple[int], np.dtype[np.uint16]]":
