@@ -41,25 +41,23 @@ def capture(
 
     Raises:
         LimbeckError: if a layer does not exist (the closest is named), does not run, runs more
-            than once in one pass, or returns no tensor.
+            than once in one pass, returns no tensor, or is overwritten in place.
     """
     found: dict[str, Tensor] = {}
     if not paths:
         yield found
         return
-    check_layers(module, paths, whose=whose)
-    handles = [watch(module.get_submodule(path), path, found, whose) for path in paths]
+    versions: dict[str, int] = {}
+    handles: list[RemovableHandle] = []
     try:
+        for path in paths:
+            handles.append(watch(layer_at(module, path, whose), path, found, versions, whose))
         yield found
     finally:
         for handle in handles:
             handle.remove()
     for path in paths:
-        if path not in found:
-            raise LimbeckError(
-                f"the {whose}'s layer '{path}' did not run in the forward pass, so it has no "
-                "activation. Name a layer that the model calls."
-            )
+        check_intact(path, found, versions, whose)
 
 
 def check_layers(module: nn.Module, paths: Sequence[str], *, whose: str = "student") -> None:
@@ -103,7 +101,37 @@ def logits_of(answer: Any, *, whose: str = "student") -> Tensor:
     )
 
 
-def watch(layer: nn.Module, path: str, found: dict[str, Tensor], whose: str) -> RemovableHandle:
+def check_intact(path: str, found: dict[str, Tensor], versions: dict[str, int], whose: str) -> None:
+    """Raise a LimbeckError unless the layer ran and nothing overwrote what it returned."""
+    if path not in found:
+        raise LimbeckError(
+            f"the {whose}'s layer '{path}' did not run in the forward pass, so it has no "
+            "activation. Name a layer that the model calls."
+        )
+    if version_of(found[path]) != versions[path]:
+        raise LimbeckError(
+            f"the {whose}'s layer '{path}' is overwritten by a later one, such as "
+            "ReLU(inplace=True), so its own activation is lost. Set inplace=False there, or name "
+            "the later layer."
+        )
+
+
+def layer_at(module: nn.Module, path: str, whose: str) -> nn.Module:
+    try:
+        return module.get_submodule(path)
+    except AttributeError:
+        check_layers(module, (path,), whose=whose)
+        raise
+
+
+def version_of(tensor: Tensor) -> int:
+    """How often a tensor was changed in place; 0 where torch does not count."""
+    return 0 if tensor.is_inference() else tensor._version
+
+
+def watch(
+    layer: nn.Module, path: str, found: dict[str, Tensor], versions: dict[str, int], whose: str
+) -> RemovableHandle:
     def keep(_: nn.Module, __: Any, answer: Any) -> None:
         if isinstance(answer, (tuple, list)) and answer:
             answer = answer[0]
@@ -119,6 +147,7 @@ def watch(layer: nn.Module, path: str, found: dict[str, Tensor], whose: str) -> 
                 "module of its own."
             )
         found[path] = answer
+        versions[path] = version_of(answer)
 
     return layer.register_forward_hook(keep)
 

@@ -1,6 +1,8 @@
 """Teachers: anything that scores a batch."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
 
 from limbeck.types import Batch, Knowledge, Outputs
 
@@ -42,3 +44,29 @@ class Teacher(ABC):
 
     def release(self) -> None:  # noqa: B027
         """Give the memory of the weights back; they are loaded again when next needed."""
+
+    @staticmethod
+    def load(
+        path: str | Path,
+        *,
+        name: str | None = None,
+        classes: Sequence[str] | None = None,
+        hidden: Sequence[str] = (),
+    ) -> "Teacher":
+        """A teacher from a file: a saved student's folder, an .onnx file, XGBoost's .json or .ubj.
+
+        Pickles (.pkl, .joblib, .pt) are never read.
+
+        Args:
+            path: The file or folder.
+            name: What reports and stores call it; None: the file's name.
+            classes: Names of its classes in the order of its columns; None: those in the file, if
+                any.
+            hidden: Of a saved student, the layers to read; empty: those it was saved with.
+
+        Raises:
+            TeacherError: if there is no such file, or it is not one of these.
+        """
+        from limbeck.teachers.loading import load
+
+        return load(path, name=name, classes=classes, hidden=hidden)
