@@ -1,0 +1,15 @@
+"""The knowledge store: what teachers said, on disk, by example and view."""
+
+from limbeck.store.live import LiveTeacher
+from limbeck.store.reader import KnowledgeStore, describe
+from limbeck.store.source import KnowledgeSource
+from limbeck.store.verify import Verification, verify
+
+__all__ = [
+    "KnowledgeSource",
+    "KnowledgeStore",
+    "LiveTeacher",
+    "Verification",
+    "describe",
+    "verify",
+]

@@ -1,0 +1,268 @@
+"""Reading a store: a shuffled batch is one gather from memory-mapped columns."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from limbeck.errors import StoreError, nearest
+from limbeck.fingerprint import digest
+from limbeck.store.checking import check_store
+from limbeck.store.describing import summary
+from limbeck.store.files import Columns, map_columns, sha256_of
+from limbeck.store.format import Manifest, load_manifest
+from limbeck.store.places import Places
+from limbeck.store.source import KnowledgeSource
+from limbeck.teachers.teacher import Teacher
+from limbeck.transfer_sets.transfer_set import TransferSet
+from limbeck.types import Combine, Knowledge, TopK
+
+__all__ = ["KnowledgeStore", "describe"]
+
+
+class KnowledgeStore(KnowledgeSource):
+    """Knowledge on disk, by row and view.
+
+    Opening checks the manifest and the sizes of the shards. A shard's checksum is checked when it
+    is first read (about 0.7 s per GB), then it stays memory-mapped: a store of any size opens at
+    once and takes no memory that the system could not take back.
+
+    Args:
+        path: The store's folder.
+
+    Raises:
+        StoreError: if there is no finished store, or it is damaged or of a newer format.
+
+    Attributes:
+        path: The store's folder.
+        manifest: All that the store says about itself.
+        members: Names of the teachers whose answers are read; ("mix",) for a stored mix.
+        combine: How they become one.
+        weights: One per member, summing to 1; empty means equal.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.manifest: Manifest = load_manifest(self.path)
+        subject = self.manifest.subject
+        self.classes = subject.classes
+        self.views: int = subject.views.count
+        self.members: tuple[str, ...] = subject.members
+        self.combine: Combine = subject.combine
+        self.weights: tuple[float, ...] = subject.weights if len(self.members) > 1 else ()
+        self.temperatures = subject.temperatures if subject.top_k is not None else None
+        self.shards: list[Columns | None] = [None] * len(self.manifest.shards)
+        self.fields = {f.name: (f.shape, f.dtype) for f in self.manifest.fields}
+        self.hidden_fields = hidden_fields(self.manifest, self.members)
+        self.check_sizes()
+
+    def check_sizes(self) -> None:
+        """Refuse a store of which a shard is missing or cut short."""
+        for shard in self.manifest.shards:
+            path = self.path / shard.file
+            size = path.stat().st_size if path.is_file() else None
+            if size != shard.bytes:
+                found = "is missing" if size is None else f"has {size} bytes, not {shard.bytes}"
+                raise StoreError(
+                    f"{path} {found}. Copy the store again, or delete it and annotate again."
+                )
+
+    def __len__(self) -> int:
+        return self.manifest.subject.transfer_set.examples
+
+    def summary(self) -> dict[str, str]:
+        """What is in the store, by what it is called in a table."""
+        return summary(self.manifest)
+
+    def __str__(self) -> str:
+        width = max(map(len, self.summary()))
+        return "\n".join(f"{name:<{width}}  {value}" for name, value in self.summary().items())
+
+    @property
+    def fingerprint(self) -> str:
+        """What the manifest and the way of combining hash to."""
+        chosen = [self.members, self.combine, self.weights]
+        return digest(self.manifest.checksum, chosen)
+
+    @property
+    def hidden_shapes(self) -> Mapping[str, tuple[int, ...]]:  # type: ignore[override]
+        """Shape of each hidden feature, by layer, or of an ensemble by `member.layer`."""
+        return {name: self.fields[field][0] for name, field in self.hidden_fields.items()}
+
+    def combined(
+        self,
+        combine: Combine | None = None,
+        weights: Sequence[float] | None = None,
+        without: Sequence[str] = (),
+    ) -> "KnowledgeStore":
+        """The same store with its members combined in another way; nothing is copied.
+
+        Args:
+            combine: "arithmetic" or "geometric"; None keeps the present way.
+            weights: One per member that stays, positive; they are scaled to sum to 1. None keeps
+                the present ones.
+            without: Names of members to leave out.
+
+        Raises:
+            StoreError: if a member is unknown, none is left, the weights do not fit, or the store
+                holds only a mix.
+        """
+        check_choice(self, combine, without)
+        positions = [i for i, name in enumerate(self.members) if name not in without]
+        old = self.weights or (1.0,) * len(self.members)
+        new = [old[i] for i in positions] if weights is None else [float(w) for w in weights]
+        if len(new) != len(positions) or not all(0 < w < float("inf") for w in new):
+            raise StoreError(
+                f"the weights {list(weights or [])} do not fit {len(positions)} members. Give "
+                "each member one weight that is positive and finite."
+            )
+        store = copy.copy(self)
+        store.members = tuple(self.members[i] for i in positions)
+        store.combine = combine or self.combine
+        equal = len(set(new)) == 1
+        store.weights = () if equal else tuple(w / sum(new) for w in new)
+        store.hidden_fields = hidden_fields(self.manifest, store.members)
+        return store
+
+    def check(
+        self, transfer_set: TransferSet | None = None, teacher: Teacher | None = None
+    ) -> None:
+        """Refuse anything that this store is not about.
+
+        Raises:
+            StoreMismatch: saying what differs: examples, views, classes or teachers.
+        """
+        check_store(self.manifest, self.checks, transfer_set, teacher)
+
+    def checks(self) -> "np.ndarray[tuple[int], np.dtype[np.uint16]]":
+        """The 16-bit hash of each example's id and input, (n,)."""
+        columns = (self.shard(number)["check"] for number in range(len(self.shards)))
+        return np.concatenate([column[:: self.views] for column in columns])
+
+    def read(self, rows: Int[Tensor, " b"], view: int = 0) -> Knowledge:
+        """The knowledge about these examples in this view, float32, on the CPU.
+
+        Raises:
+            StoreError: if a row or the view is not in the store, or a shard is damaged.
+        """
+        places = self.places(rows, view)
+        logits = self.top_k(places) if self.temperatures is not None else self.dense(places)
+        hidden = {name: self.gather(f, places) for name, f in self.hidden_fields.items()}
+        return Knowledge(logits, hidden, self.combine, self.weights)
+
+    def places(self, rows: Int[Tensor, " b"], view: int) -> Places:
+        """Where the rows of these examples in this view are."""
+        examples = rows.numpy()
+        if not 0 <= view < self.views:
+            raise StoreError(
+                f"there is no view {view} in this store of {self.views} (0 is the first)."
+            )
+        if examples.size and not (examples.min() >= 0 and examples.max() < len(self)):
+            outside = examples[(examples < 0) | (examples >= len(self))][0]
+            raise StoreError(
+                f"example {outside} is not in this store of {len(self)}. Use the transfer set it "
+                "was annotated over."
+            )
+        places = examples * self.views + view if self.views > 1 else examples
+        return Places(places, self.manifest.shard_rows)
+
+    def dense(self, places: Places) -> Float[Tensor, "m b c"]:
+        """The members' centred logits."""
+        parts = [self.gather(f"{name}.logits", places) for name in self.members]
+        return parts[0].unsqueeze(0) if len(parts) == 1 else torch.stack(parts)
+
+    def top_k(self, places: Places) -> TopK:
+        """The members' kept classes and the rest."""
+        values = [self.gather(f"{name}.values", places) for name in self.members]
+        rests = torch.stack([self.gather(f"{name}.rest", places) for name in self.members])
+        indices = self.gather("indices", places, torch.int64)
+        rest = {t: rests[..., i] for i, t in enumerate(self.temperatures or ())}
+        return TopK(torch.stack(values), indices, rest, len(self.classes))
+
+    def gather(self, field: str, places: Places, kind: torch.dtype = torch.float32) -> Tensor:
+        """A column's values at these places, as float32."""
+        if len(self.shards) == 1:
+            return torch.from_numpy(self.shard(0)[field].take(places.positions, axis=0)).to(kind)
+        shape, dtype = self.fields[field]
+        found = np.empty((len(places.positions), *shape), dtype)
+        for number, begin, end in places.groups:
+            column, part = self.shard(number)[field], slice(begin, end)
+            column.take(places.positions[part], axis=0, out=found[part], mode="clip")
+        return torch.from_numpy(found)[places.back].to(kind)
+
+    def shard(self, number: int) -> Columns:
+        """The columns of a shard, mapped and checked when first asked for.
+
+        Raises:
+            StoreError: if its bytes do not match its checksum, or its columns the manifest.
+        """
+        columns = self.shards[number]
+        if columns is None:
+            columns = self.shards[number] = open_shard(self.path, self.manifest, number)
+        return columns
+
+
+def open_shard(folder: Path, manifest: Manifest, number: int) -> Columns:
+    shard = manifest.shards[number]
+    path = folder / shard.file
+    try:
+        found = sha256_of(path)
+    except OSError as error:
+        raise StoreError(
+            f"{path} cannot be read: {error.strerror}. Copy the store again."
+        ) from None
+    if found != shard.sha256:
+        raise StoreError(
+            f"{path} is damaged: its bytes do not match the checksum in the manifest. Copy the "
+            "store again, or delete it and annotate again."
+        )
+    columns = map_columns(path)
+    expected = {f.name: (f.dtype, (shard.rows, *f.shape)) for f in manifest.fields}
+    if {name: (str(c.dtype), c.shape) for name, c in columns.items()} != expected:
+        raise StoreError(
+            f"{path} has other columns than the manifest says. Delete the store and annotate again."
+        )
+    return columns
+
+
+def hidden_fields(manifest: Manifest, members: tuple[str, ...]) -> dict[str, str]:
+    """The name of each hidden feature in `Knowledge.hidden`, and its column."""
+    teachers = [teacher.name for teacher in manifest.subject.teachers]
+    read = teachers if manifest.subject.keep == "mix" else members
+    fields = [field.name.split(".hidden.", 1) for field in manifest.fields]
+    pairs = [parts for parts in fields if len(parts) == 2 and parts[0] in read]
+    name = manifest.subject.hidden_name
+    return {name(owner, layer): f"{owner}.hidden.{layer}" for owner, layer in pairs}
+
+
+def check_choice(store: KnowledgeStore, combine: Combine | None, without: Sequence[str]) -> None:
+    for name in without:
+        if name not in store.members:
+            known = nearest(name, store.members, what="members")
+            raise StoreError(f"the store has no member '{name}' to leave out. {known}")
+    if len(set(without)) == len(store.members):
+        raise StoreError("all members are left out. Keep at least one.")
+    if combine not in (None, "arithmetic", "geometric"):
+        raise StoreError(f"combine is '{combine}'. Use arithmetic or geometric.")
+    if combine in (None, store.combine):
+        return
+    subject = store.manifest.subject
+    if subject.keep == "mix":
+        raise StoreError(
+            f"this store keeps only the {subject.combine} mix of its teachers. To choose the mean "
+            "when training, annotate again with keep='members'."
+        )
+    if subject.top_k is not None and len(subject.teachers) > 1:
+        raise StoreError(
+            f"the classes of this top-k store were chosen for the {subject.combine} mean. To "
+            "choose the mean when training, annotate again without top_k."
+        )
+
+
+def describe(store: KnowledgeStore) -> str:
+    """What is in a store, one line each, as `limbeck show` prints it."""
+    return str(store)

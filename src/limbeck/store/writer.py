@@ -1,0 +1,282 @@
+"""Writing a store: member by member, shard by shard, resumable after a kill at any moment.
+
+Only one member is in memory at a time, and only one shard of its answers. A shard is always cut
+into the same batches, so a shard that is redone has the same bytes.
+"""
+
+import errno
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pyarrow
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from limbeck import __version__
+from limbeck.errors import StoreError, TeacherError
+from limbeck.store.answers import answer
+from limbeck.store.fidelity import Measures, fidelity, summed
+from limbeck.store.files import Columns, map_columns, sync_folder, write_columns, write_whole
+from limbeck.store.format import (
+    FORMAT_VERSION,
+    MANIFEST,
+    Field,
+    Manifest,
+    Shard,
+    Subject,
+    manifest_bytes,
+)
+from limbeck.store.journal import JOURNAL, Job, Journal, locked, part_name, shard_name
+from limbeck.store.layout import Layout
+from limbeck.teachers.teacher import Teacher
+from limbeck.transfer_sets.transfer_set import TransferSet
+
+__all__ = ["Progress", "write_store"]
+
+Progress = Callable[[str, int, int], None]
+BUFFER_BYTES = 256 * 2**20
+
+
+def write_store(
+    teacher: Teacher,
+    transfer_set: TransferSet,
+    folder: Path,
+    subject: Subject,
+    *,
+    batch_size: int,
+    shard_rows: int,
+    progress: Progress | None = None,
+) -> None:
+    """Write what is missing of a store, and its manifest last.
+
+    Args:
+        teacher: Who answers; an ensemble's members run one after the other.
+        transfer_set: Over which examples.
+        folder: Created if it is not there.
+        subject: The request.
+        batch_size: Examples given to a teacher at once.
+        shard_rows: Rows of a shard; fewer where one shard of a teacher would take over 256 MiB.
+        progress: Called with what is done, rows done and rows to do, once per batch.
+
+    Raises:
+        StoreError: if the folder holds something else or the disk is full.
+        StoreMismatch: if the folder holds an unfinished store about something else.
+        TeacherError: if a teacher's answers are no use.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder):
+        wanted = Job(
+            subject, rows_of_a_shard(teacher, transfer_set, subject, shard_rows), batch_size
+        )
+        journal = Journal(folder, wanted)
+        try:
+            writer = Writer(teacher, transfer_set, journal, progress)
+            with disk_full_explained(writer):
+                writer.run()
+        finally:
+            journal.close()
+
+
+def rows_of_a_shard(
+    teacher: Teacher, transfer_set: TransferSet, subject: Subject, shard_rows: int
+) -> int:
+    """Shard rows as a multiple of the views, so that the buffer of a member keeps its bound.
+
+    The first member's answer about one example says how wide its hidden features are.
+    """
+    numbers = 4 * len(subject.classes)
+    if subject.hidden:
+        first = teacher.members[0]
+        hidden = answer(first, transfer_set, torch.tensor([0]), 0).hidden
+        numbers += 4 * sum(value.numel() for value in hidden.values())
+    bounded = max(1, min(shard_rows, BUFFER_BYTES // numbers))
+    views = subject.views.count
+    return max(views, bounded - bounded % views)
+
+
+class Writer:
+    """The passes over one job.
+
+    Args:
+        teacher: Who answers.
+        transfer_set: Over which examples.
+        journal: What is finished, and the job.
+        progress: As in `write_store`.
+    """
+
+    def __init__(
+        self,
+        teacher: Teacher,
+        transfer_set: TransferSet,
+        journal: Journal,
+        progress: Progress | None,
+    ) -> None:
+        self.members = teacher.members
+        self.transfer_set = transfer_set
+        self.journal = journal
+        self.folder = journal.folder
+        self.job = journal.job
+        self.subject = journal.job.subject
+        self.layout = Layout(self.subject)
+        self.progress = progress
+        self.checks = transfer_set.checks()
+        self.shards = math.ceil(self.subject.rows / self.job.shard_rows)
+        self.last = len(self.members) - 1
+        self.writing = 0
+
+    def run(self) -> None:
+        """Every member over every shard that is not finished, then the manifest."""
+        for number, member in enumerate(self.members):
+            for shard in range(self.shards):
+                if not self.finished(number, shard):
+                    self.annotate(number, member, shard)
+            self.report(number, self.subject.rows)
+            member.release()
+        self.finish()
+
+    def finished(self, member: int, shard: int) -> bool:
+        """Whether a part, or the shard that it went into, is there."""
+        return not {(member, shard), (self.last, shard)}.isdisjoint(self.journal.entries)
+
+    def annotate(self, number: int, member: Teacher, shard: int) -> None:
+        """Run one member over one shard and write its part, or, if it is the last, the shard."""
+        first = shard * self.job.shard_rows
+        count = min(self.job.shard_rows, self.subject.rows - first)
+        parts = self.parts(shard) if number == self.last else []
+        columns: dict[str, np.ndarray] = {}
+        measures = []
+        for rows, view, where in self.batches(first, count):
+            outputs = answer(member, self.transfer_set, rows, view)
+            if number == self.last:
+                slices = [{name: column[where] for name, column in p.items()} for p in parts]
+                encoded, measure = self.layout.whole(outputs.logits, slices)
+            else:
+                encoded, measure = self.layout.part(number, outputs.logits)
+            hidden = self.layout.hidden(number, outputs.hidden)
+            self.check_range(member, hidden)
+            fill(columns, {**encoded, **hidden}, where, count)
+            measures.append(measure)
+            self.report(number, first + where.stop)
+        if number == self.last:
+            columns = self.whole(columns, parts, first, count)
+        self.write(number, shard, columns, summed(measures))
+
+    def batches(self, first: int, count: int) -> Iterator[tuple[Int[Tensor, " b"], int, slice]]:
+        """Examples, view and the shard's rows that they fill."""
+        views = self.subject.views.count
+        start, end = first // views, (first + count) // views
+        for begin in range(start, end, self.job.batch_size):
+            rows = torch.arange(begin, min(begin + self.job.batch_size, end))
+            offset = (begin - start) * views
+            for view in range(views):
+                yield rows, view, slice(offset + view, offset + len(rows) * views, views)
+
+    def whole(
+        self, own: Columns, parts: list[dict[str, np.ndarray]], first: int, count: int
+    ) -> dict[str, np.ndarray]:
+        """All columns of a shard: the checks, the last member's, and those of the parts."""
+        views = self.subject.views.count
+        checks = self.checks[first // views : (first + count) // views].astype(np.uint16)
+        columns = {"check": np.repeat(checks, views)}
+        for part in parts:
+            columns |= {name: c for name, c in part.items() if not name.endswith(".spool")}
+        return self.layout.order({**columns, **own})
+
+    def parts(self, shard: int) -> list[dict[str, np.ndarray]]:
+        return [map_columns(self.folder / part_name(m, shard)) for m in range(self.last)]
+
+    def write(self, number: int, shard: int, columns: Columns, measures: Measures) -> None:
+        is_last = number == self.last
+        name = shard_name(shard) if is_last else part_name(number, shard)
+        self.writing = sum(column.nbytes for column in columns.values())
+        write_columns(self.folder / name, columns)
+        rows = len(next(iter(columns.values())))
+        self.journal.record(number, shard, name, rows, measures)
+        if is_last:
+            for member in range(self.last):
+                (self.folder / part_name(member, shard)).unlink()
+
+    def finish(self) -> None:
+        """Write the manifest, then delete all that is not the store."""
+        raw = manifest_bytes(self.manifest())
+        write_whole(self.folder / MANIFEST, lambda file: file.write(raw))
+        clear_leftovers(self.folder)
+
+    def manifest(self) -> Manifest:
+        finals = [self.journal.entries[self.last, shard] for shard in range(self.shards)]
+        entries = [self.journal.entries[key] for key in sorted(self.journal.entries)]
+        columns = map_columns(self.folder / finals[0].file)
+        return Manifest(
+            format_version=FORMAT_VERSION,
+            versions={
+                "limbeck": __version__,
+                "numpy": np.__version__,
+                "pyarrow": pyarrow.__version__,
+                "torch": torch.__version__,
+            },
+            subject=self.subject,
+            fields=tuple(Field(n, str(c.dtype), c.shape[1:]) for n, c in columns.items()),
+            ragged=(),
+            rows=self.subject.rows,
+            shard_rows=self.job.shard_rows,
+            shards=tuple(Shard(e.file, e.rows, e.bytes, e.sha256) for e in finals),
+            fidelity=fidelity(summed(entry.measures for entry in entries)),
+            complete=True,
+            checksum="",
+        )
+
+    def check_range(self, member: Teacher, hidden: Columns) -> None:
+        for name, values in hidden.items():
+            if not np.isfinite(values).all():
+                raise TeacherError(
+                    f"hidden features of teacher '{member.name}' ({name}) exceed 65504, the "
+                    "largest float16. Annotate with hidden_dtype='float32'."
+                )
+
+    def report(self, member: int, rows: int) -> None:
+        if self.progress is not None:
+            name = self.subject.teachers[member].name
+            self.progress(f"annotate with {name}", rows, self.subject.rows)
+
+
+def fill(columns: dict[str, np.ndarray], values: Columns, where: slice, count: int) -> None:
+    """Put a batch into the buffers of a shard, which are made at the first batch."""
+    for name, value in values.items():
+        if name not in columns:
+            columns[name] = np.empty((count, *value.shape[1:]), value.dtype)
+        columns[name][where] = value
+
+
+def clear_leftovers(folder: Path) -> None:
+    """Delete what only an unfinished store needs."""
+    for pattern in ("part-*.arrow", "*.tmp"):
+        for path in folder.glob(pattern):
+            path.unlink()
+    (folder / JOURNAL).unlink(missing_ok=True)
+    sync_folder(folder)
+
+
+@contextmanager
+def disk_full_explained(writer: Writer) -> Iterator[None]:
+    """A full disk as a sentence that says what is needed and what is kept.
+
+    Raises:
+        StoreError: in place of the OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        kept = len(writer.journal.entries)
+        files = writer.shards * len(writer.members)
+        raise StoreError(
+            f"no space left on the disk of {writer.folder}: the next file needs "
+            f"{writer.writing:,} bytes, all that is left to write about "
+            f"{writer.writing * (files - kept):,}. {kept} of {files} files are finished and kept. "
+            "Free space and run this again; it goes on from there."
+        ) from error
