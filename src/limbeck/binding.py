@@ -61,7 +61,7 @@ def check_labels(objective: Objective, job: Job) -> None:
 
 
 def check_validation(job: Job) -> None:
-    if job.validation is not None and len(job.validation.labelled()) == 0:
+    if job.validation is not None and not bool((job.validation.labels != UNLABELLED).any()):
         raise DataError(
             "no example of the validation part has a label, so nothing can be measured on it. "
             "Label some, or train without a validation part."

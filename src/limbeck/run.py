@@ -6,10 +6,12 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from limbeck.errors import LimbeckError
 from limbeck.objectives import HardLabels, Objective
 from limbeck.store import KnowledgeSource
 from limbeck.students import Student, save
 from limbeck.transfer_sets import TransferSet
+from limbeck.types import UNLABELLED
 
 if TYPE_CHECKING:
     from limbeck.training import Training
@@ -111,9 +113,17 @@ class Run:
 
         It minimises `HardLabels()` on the rows that have a label. Where some have none, its batches
         are full of labelled rows and go over them more often: the stronger baseline.
+
+        Raises:
+            LimbeckError: if no example has a label.
         """
         from limbeck.training import train
 
+        if not bool((self.job.transfer_set.labels != UNLABELLED).any()):
+            raise LimbeckError(
+                "no example of the transfer set has a label, so there is no student from scratch "
+                "to compare with. Label some examples, or evaluate the student alone."
+            )
         labelled = self.job.transfer_set.labelled()
         job = replace(self.job, knowledge=None, objective=HardLabels(), transfer_set=labelled)
         return train(job, seed, progress)

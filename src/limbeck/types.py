@@ -15,6 +15,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from limbeck.errors import LimbeckError
+
 __all__ = ["UNLABELLED", "Batch", "Combine", "Knowledge", "Outputs", "TopK", "combine_log_probs"]
 
 UNLABELLED = -1
@@ -101,10 +103,10 @@ class TopK:
         """Each teacher's log-probabilities of the kept classes and, last, of all the others.
 
         Raises:
-            ValueError: if the store was not annotated for this temperature.
+            LimbeckError: if the store was not annotated for this temperature.
         """
         if temperature not in self.rest:
-            raise ValueError(
+            raise LimbeckError(
                 f"temperature {temperature} was not annotated in this top-k store, which holds "
                 f"{sorted(self.rest)}. Train at one of these, or annotate again with it."
             )
@@ -164,7 +166,7 @@ class Knowledge:
         the probability of all dropped classes together.
 
         Raises:
-            ValueError: if a top-k store was not annotated for this temperature.
+            LimbeckError: if a top-k store was not annotated for this temperature.
         """
         if isinstance(self.logits, TopK):
             members = self.logits.log_probs(temperature)
