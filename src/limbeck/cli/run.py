@@ -1,0 +1,33 @@
+"""`limbeck run`."""
+
+from limbeck.cli.options import Changes, RecipeName
+
+__all__ = ["run"]
+
+
+def run(recipe: RecipeName, changes: Changes = None) -> None:
+    r"""Do a whole experiment, ending with a verdict.
+
+    The steps: annotate, distill, evaluate, compare, export, report.
+
+    Each step reuses what is already there and still matches, so the command can be repeated after
+    an interruption or a change. Everything is written to the recipe's output, runs/NAME.
+
+    \b
+    Examples:
+      limbeck run digits
+      limbeck run mnist_ensemble data=path/to/mnist
+      limbeck run mine.yaml training.epochs=5 objective.soft_targets.temperature=2 seeds=10
+    """
+    from limbeck.cli.session import experiment
+
+    with experiment(recipe, changes) as steps:
+        steps.evaluation()
+        comparison = steps.comparison()
+        exported = steps.export()
+        page = steps.report()
+    print(comparison)
+    print()
+    print(f"report:  {page}")
+    print(f"model:   {exported.path}")
+    print(f"student: {steps.student_folder}")

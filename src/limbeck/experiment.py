@@ -1,0 +1,262 @@
+"""A recipe's run folder: each step reuses what earlier steps left, if it still matches.
+
+    runs/<name>/
+        recipe.yaml             the recipe with all changes
+        teachers/<name>/        each trained teacher
+        knowledge.store/        what the teachers said
+        checkpoints/            resumable state of every training
+        student/                the student
+        evaluation.json, comparison.json, student.onnx, report.html
+
+The test part is read by `evaluation`, `comparison` and `export` alone.
+"""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar
+
+from limbeck.annotation import annotate
+from limbeck.artefacts import Record, write_json
+from limbeck.comparison import DEFAULT_SEEDS, Comparison, compare
+from limbeck.errors import DataError
+from limbeck.evaluation import Evaluation, evaluate, score
+from limbeck.exporting import Export, export
+from limbeck.fingerprint import digest
+from limbeck.objectives import Objective
+from limbeck.recipe import Recipe
+from limbeck.reporting import report
+from limbeck.run import Run
+from limbeck.store import KnowledgeStore
+from limbeck.teachers import Teacher
+from limbeck.teaching import Teaching, build_student, code_of
+from limbeck.training import distill
+from limbeck.transfer_sets import Splits, TransferSet
+
+__all__ = ["Experiment"]
+
+Progress = Callable[[str, int, int], None]
+
+
+T = TypeVar("T")
+
+
+def once(step: Callable[["Experiment"], T]) -> Callable[["Experiment"], T]:
+    """A step that is made when it is first asked for, and then kept."""
+
+    @wraps(step)
+    def kept(experiment: "Experiment") -> T:
+        if step.__name__ not in experiment.made:
+            experiment.made[step.__name__] = step(experiment)
+        result: T = experiment.made[step.__name__]
+        return result
+
+    return kept
+
+
+def silent(line: str) -> None:
+    """Say nothing."""
+
+
+@dataclass
+class Experiment:
+    """A recipe being run. Every step makes the steps before it, and each is made once.
+
+    Attributes:
+        recipe: What to do.
+        progress: Told what is done of a long step: (what, done, total).
+        say: Told, in a line, what is reused.
+    """
+
+    recipe: Recipe
+    progress: Progress | None = None
+    say: Callable[[str], None] = silent
+    folder: Path = field(init=False)
+    made: dict[str, Any] = field(init=False, repr=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.folder = self.recipe.output
+
+    def record(self, name: str) -> Record:
+        """The record beside an artefact of this name."""
+        return Record(self.folder / f"{name}.made.json")
+
+    @once
+    def data(self) -> Splits:
+        """The parts of the data."""
+        splits: Splits = self.recipe.data.build()
+        return splits
+
+    @once
+    def transfer_set(self) -> TransferSet:
+        """The training rows, in the recipe's views."""
+        if self.recipe.views is None:
+            return self.data().train
+        viewed: TransferSet = self.recipe.views.build().of(self.data().train)
+        return viewed
+
+    def test(self) -> TransferSet:
+        """The test part.
+
+        Raises:
+            DataError: if the data has none.
+        """
+        if self.data().test is None:
+            raise DataError(
+                "the data has no test part, so nothing can be measured on it. Give one, or state "
+                "'test: 0.2' for the data if its source can keep a part apart."
+            )
+        return self.data().test
+
+    @once
+    def objective(self) -> Objective:
+        """What the student minimises."""
+        return self.recipe.build_objective()
+
+    @once
+    def teaching(self) -> Teaching:
+        """What makes the teacher."""
+        return Teaching(
+            self.recipe.teacher,
+            self.data(),
+            self.folder / "teachers",
+            self.recipe.seed,
+            tuple(dict.fromkeys(self.objective().teacher_layers)),
+            self.progress,
+        )
+
+    @once
+    def teacher(self) -> Teacher:
+        """The teacher: trained, fitted or loaded."""
+        return self.teaching().make()
+
+    @once
+    def store(self) -> KnowledgeStore:
+        """What the teacher says about the transfer set."""
+        arguments = self.annotation()
+        made_from = digest(self.teaching().digest(), self.transfer_set().fingerprint, arguments)
+        record = self.record("knowledge")
+        path = self.folder / "knowledge.store"
+        if record.holds(made_from) and path.is_dir():
+            store = KnowledgeStore(path)
+            store.check(self.transfer_set())
+            self.say(f"knowledge store: reused from {path}")
+            return store
+        if record.is_other(made_from):
+            shutil.rmtree(path, ignore_errors=True)
+        teacher = self.teacher()
+        record.write(made_from, complete=False)
+        store = annotate(teacher, self.transfer_set(), path, progress=self.progress, **arguments)
+        record.write(made_from, classes=list(store.classes), examples=len(store))
+        return store
+
+    def annotation(self) -> dict[str, Any]:
+        """The arguments of annotate; a top-k store is made for the objective's temperatures."""
+        arguments = dict(self.recipe.annotate)
+        wanted = {t for _, term in self.objective().terms for t in term.temperatures}
+        if arguments.get("top_k") is not None and "temperatures" not in arguments and wanted:
+            arguments["temperatures"] = tuple(sorted({1.0, *wanted}))
+        return arguments
+
+    @once
+    def run(self) -> Run:
+        """The trained student; an interrupted training goes on from its checkpoint."""
+        recipe = self.recipe
+        store = self.store() if self.objective().needs - {"labels"} else None
+        made_from = self.run_digest(store)
+        record = self.record("student")
+        reused = record.holds(made_from)
+        if record.read().get("job") not in (None, self.job_digest(store)):
+            shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
+        self.keep_recipe()
+        run = distill(
+            build_student(recipe.student, self.transfer_set()),
+            store,
+            self.transfer_set(),
+            self.objective(),
+            recipe.training,
+            seed=recipe.seed,
+            validation=self.data().validation,
+            checkpoint=self.folder / "checkpoints",
+            progress=self.progress,
+        )
+        if reused:
+            self.say(f"student: reused from {self.folder / 'student'}")
+            return run
+        run.save(self.folder / "student")
+        record.write(made_from, job=self.job_digest(store), seed=recipe.seed)
+        return run
+
+    def job_digest(self, store: KnowledgeStore | None) -> str:
+        """What every student of this recipe depends on, whatever its seed."""
+        validation = self.data().validation
+        return digest(
+            self.recipe.student.settings,
+            code_of(self.recipe.student),
+            repr(self.objective()),
+            repr(self.recipe.training),
+            self.transfer_set().fingerprint,
+            self.transfer_set().labels,
+            "" if store is None else store.fingerprint,
+            "" if validation is None else validation.fingerprint,
+        )
+
+    def run_digest(self, store: KnowledgeStore | None) -> str:
+        """What the student depends on."""
+        return digest(self.job_digest(store), self.recipe.seed)
+
+    def tested(self) -> str:
+        """What a measurement of the student on the test part depends on."""
+        test = self.test()
+        run = self.run()
+        store = run.knowledge if isinstance(run.knowledge, KnowledgeStore) else None
+        return digest(
+            self.run_digest(store), self.teaching().digest(), test.fingerprint, test.labels
+        )
+
+    @once
+    def evaluation(self) -> Evaluation:
+        """The student on the test part."""
+        scores = score(self.teacher(), self.test(), progress=self.progress)
+        evaluation = evaluate(self.run().student, self.test(), teacher_scores=scores)
+        write_json(self.folder / "evaluation.json", asdict(evaluation))
+        return evaluation
+
+    @once
+    def comparison(self) -> Comparison:
+        """The verdict: the student against its from-scratch twin, on the test part."""
+        seeds = self.recipe.seeds if self.recipe.seeds is not None else DEFAULT_SEEDS
+        made_from = digest(self.tested(), seeds)
+        record, path = self.record("comparison"), self.folder / "comparison.json"
+        if record.holds(made_from) and path.is_file():
+            self.say(f"comparison: reused from {path}")
+            return Comparison.load(path)
+        comparison = compare(
+            self.run(),
+            self.teacher(),
+            self.test(),
+            seeds=seeds,
+            progress=self.progress,
+            recipe=self.recipe.as_yaml(),
+        )
+        comparison.save(path)
+        record.write(made_from)
+        return comparison
+
+    @once
+    def export(self) -> Export:
+        """The student as ONNX, compared with torch on the test part, or on other real rows."""
+        data = self.data().test if self.data().test is not None else self.data().train
+        return export(self.run().student, self.folder / "student.onnx", data=data)
+
+    @once
+    def report(self) -> Path:
+        """The report on the comparison and the export."""
+        return report(self.comparison(), self.folder / "report.html", export=self.export())
+
+    def keep_recipe(self) -> None:
+        """Write the recipe, with all changes, into the run folder."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "recipe.yaml").write_text(self.recipe.as_yaml(), encoding="utf-8")
