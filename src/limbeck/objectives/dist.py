@@ -20,15 +20,16 @@ from limbeck.types import Knowledge, Outputs
 
 __all__ = ["Dist"]
 
-SMALLEST_PRODUCT_OF_NORMS = 1e-8
+SHORTEST = 1e-4
 
 
 class Dist(Objective):
     """Correlate with the teacher's probabilities, within each example and within each class.
 
-    Its minimum is 0, where both correlations are 1. A class whose probability does not vary over
-    the batch has correlation 0, so keep batches large against the number of classes; a batch of
-    one example has no columns, and that term is 0.
+    Its minimum is 0, where all correlations are 1. Rows and columns whose probabilities deviate
+    from their mean by less than 1e-4 (root of the sum of squares) fade to correlation 0, so keep
+    batches large against the number of classes. A batch of one example has no columns: that term
+    is then 0.
 
     Args:
         temperature: T above, > 0.
@@ -79,12 +80,16 @@ class Dist(Objective):
 def correlation(
     teacher: Float[Tensor, "r s"], student: Float[Tensor, "r s"]
 ) -> Float[Tensor, " r"]:
-    """Pearson's correlation of each row; towards 0 where a row hardly varies.
+    """Pearson's correlation of each row, towards 0 where a row hardly varies."""
+    return (deviations(teacher) * deviations(student)).sum(dim=-1)
 
-    The clamp comes before the square root, whose gradient at 0 is infinite.
+
+def deviations(values: Float[Tensor, "r s"]) -> Float[Tensor, "r s"]:
+    """Each row minus its mean, divided by its length or by `SHORTEST`, whichever is longer.
+
+    The limit keeps a student that gives all classes the same probability, as an untrained one may,
+    from a gradient of rounding noise divided by nearly nothing.
     """
-    teacher = teacher - teacher.mean(dim=-1, keepdim=True)
-    student = student - student.mean(dim=-1, keepdim=True)
-    squares = teacher.square().sum(dim=-1) * student.square().sum(dim=-1)
-    norms = squares.clamp(min=SMALLEST_PRODUCT_OF_NORMS**2).sqrt()
-    return (teacher * student).sum(dim=-1) / norms
+    centred = values - values.mean(dim=-1, keepdim=True)
+    squares = centred.square().sum(dim=-1, keepdim=True)
+    return centred / squares.clamp(min=SHORTEST**2).sqrt()
