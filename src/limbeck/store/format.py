@@ -38,13 +38,13 @@ import dataclasses
 import hashlib
 import json
 import re
-import types
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 
 from limbeck.errors import StoreError
+from limbeck.store.json_records import from_json, to_json
 from limbeck.types import Combine
 
 __all__ = [
@@ -60,10 +60,8 @@ __all__ = [
     "Subject",
     "TeacherRecord",
     "ViewsRecord",
-    "from_json",
     "load_manifest",
     "manifest_bytes",
-    "to_json",
 ]
 
 FORMAT_VERSION = 1
@@ -207,45 +205,6 @@ class Manifest:
     fidelity: Fidelity
     complete: bool
     checksum: str
-
-
-Record = TypeVar("Record")
-
-
-def to_json(record: Any) -> dict[str, Any]:
-    """A dataclass as JSON values."""
-    return dataclasses.asdict(record)
-
-
-def from_json(kind: type[Record], value: Any, where: str = "") -> Record:
-    """JSON values as the dataclass or plain type they must be.
-
-    Raises:
-        TypeError, KeyError: naming the place, if they are not.
-    """
-    if dataclasses.is_dataclass(kind):
-        if not isinstance(value, dict):
-            raise TypeError(f"{where or kind.__name__} is not an object")
-        hints = get_type_hints(kind)
-        return kind(**{name: from_json(hint, value[name], name) for name, hint in hints.items()})
-    return value_as(kind, value, where)  # type: ignore[no-any-return]
-
-
-def value_as(kind: Any, value: Any, where: str) -> Any:
-    origin, arguments = get_origin(kind), get_args(kind)
-    if origin is tuple and isinstance(value, list):
-        return tuple(from_json(arguments[0], item, where) for item in value)
-    if origin is not None and origin is not tuple and isinstance(value, dict):
-        return {str(name): from_json(arguments[1], item, where) for name, item in value.items()}
-    if origin in (Union, types.UnionType):
-        return None if value is None else from_json(arguments[0], value, where)
-    if origin is Literal and value in arguments:
-        return value
-    if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
-    if kind in (int, str, bool) and type(value) is kind:
-        return value
-    raise TypeError(f"{where} is {value!r:.60}")
 
 
 def manifest_bytes(manifest: Manifest) -> bytes:

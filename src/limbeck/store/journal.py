@@ -20,7 +20,8 @@ from typing import IO, Any
 from limbeck.errors import StoreError, StoreMismatch
 from limbeck.store.fidelity import Measures
 from limbeck.store.files import sha256_of, write_whole
-from limbeck.store.format import Subject, from_json, to_json
+from limbeck.store.format import Subject
+from limbeck.store.json_records import from_json, to_json
 from limbeck.store.matching import difference
 
 __all__ = ["JOURNAL", "Entry", "Job", "Journal", "locked", "part_name", "shard_name"]

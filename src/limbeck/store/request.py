@@ -9,6 +9,7 @@ import torch
 from limbeck.errors import DataError, StoreError
 from limbeck.fingerprint import digest
 from limbeck.store.format import Data, FloatType, Keep, Subject, TeacherRecord, ViewsRecord
+from limbeck.teachers.ensemble import Ensemble
 from limbeck.teachers.teacher import Teacher
 from limbeck.transfer_sets.transfer_set import TransferSet
 from limbeck.types import Combine
@@ -67,13 +68,14 @@ def about(teacher: Teacher, transfer_set: TransferSet) -> Subject:
     if not len(transfer_set):
         raise DataError(f"{transfer_set.name} has no examples, and a store needs at least one.")
     members = teacher.members
-    combine: Combine = getattr(teacher, "combine", "geometric")
-    weights = tuple(float(w) for w in getattr(teacher, "weights", None) or ())
-    if len(set(weights)) == 1:
-        weights = ()
+    combine: Combine = "geometric"
+    weights: tuple[float, ...] = ()
+    if isinstance(teacher, Ensemble):
+        combine = teacher.combine if len(members) > 1 else combine
+        weights = teacher.weights
     return Subject(
         teachers=records_of(teacher),
-        combine=combine if len(members) > 1 else "geometric",
+        combine=combine,
         weights=weights,
         classes=tuple(str(name) for name in transfer_set.classes),
         transfer_set=Data(transfer_set.name, transfer_set.fingerprint, len(transfer_set)),

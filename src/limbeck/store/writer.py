@@ -7,7 +7,7 @@ into the same batches, so a shard that is redone has the same bytes.
 import errno
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -67,18 +67,27 @@ def write_store(
         StoreMismatch: if the folder holds an unfinished store about something else.
         TeacherError: if a teacher's answers are no use.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder):
-        wanted = Job(
-            subject, rows_of_a_shard(teacher, transfer_set, subject, shard_rows), batch_size
-        )
-        journal = Journal(folder, wanted)
-        try:
-            writer = Writer(teacher, transfer_set, journal, progress)
-            with disk_full_explained(writer):
+    writer = None
+    try:
+        make_folder(folder)
+        with locked(folder):
+            rows = rows_of_a_shard(teacher, transfer_set, subject, shard_rows)
+            with closing(Journal(folder, Job(subject, rows, batch_size))) as journal:
+                writer = Writer(teacher, transfer_set, journal, progress)
                 writer.run()
-        finally:
-            journal.close()
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise StoreError(no_space(folder, writer)) from error
+
+
+def make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+        raise StoreError(
+            f"a store cannot be written at {folder}: {error.strerror}. Choose another path."
+        ) from None
 
 
 def rows_of_a_shard(
@@ -260,23 +269,14 @@ def clear_leftovers(folder: Path) -> None:
     sync_folder(folder)
 
 
-@contextmanager
-def disk_full_explained(writer: Writer) -> Iterator[None]:
-    """A full disk as a sentence that says what is needed and what is kept.
-
-    Raises:
-        StoreError: in place of the OSError.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        kept = len(writer.journal.entries)
-        files = writer.shards * len(writer.members)
-        raise StoreError(
-            f"no space left on the disk of {writer.folder}: the next file needs "
-            f"{writer.writing:,} bytes, all that is left to write about "
-            f"{writer.writing * (files - kept):,}. {kept} of {files} files are finished and kept. "
-            "Free space and run this again; it goes on from there."
-        ) from error
+def no_space(folder: Path, writer: Writer | None) -> str:
+    """What a full disk means for this store: bytes needed, files kept."""
+    if writer is None:
+        return f"no space left on the disk of {folder}. Free space and run this again."
+    kept = len(writer.journal.entries)
+    files = writer.shards * len(writer.members)
+    return (
+        f"no space left on the disk of {folder}: the next file needs {writer.writing:,} bytes, all "
+        f"that is left to write about {writer.writing * (files - kept):,}. {kept} of {files} files "
+        "are finished and kept. Free space and run this again; it goes on from there."
+    )

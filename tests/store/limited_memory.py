@@ -1,0 +1,78 @@
+"""Annotate and read a store ten times larger than the memory that is left. Run by a test.
+
+RLIMIT_DATA bounds all memory that the system could not take back (heap and private writable
+mappings; not read-only maps of files), and the kernel enforces it.
+"""
+
+import resource
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from limbeck.annotation import annotate
+from limbeck.store import verify
+from limbeck.store.files import map_columns, write_columns
+from limbeck.teachers.teacher import Teacher
+from limbeck.transfer_sets.transfer_set import TransferSet
+from limbeck.types import Batch, Outputs
+
+HEADROOM = 16 * 2**20
+EXAMPLES, FEATURES = 22_000, 4_000
+
+
+class Numbers(TransferSet):
+    name, classes, groups, input_shape = "numbers", ("a", "b"), {}, (1,)
+    ids = range(EXAMPLES)
+    fingerprint = "numbers"
+
+    def __len__(self):
+        return EXAMPLES
+
+    def batch(self, rows, view=0):
+        return Batch(rows, rows[:, None].float() / EXAMPLES, torch.full_like(rows, -1), view)
+
+    def checks(self):
+        return np.zeros(EXAMPLES, np.uint16)
+
+    def select(self, rows, name=""):
+        raise NotImplementedError
+
+
+class Wide(Teacher):
+    name, hidden, fingerprint = "wide", ("x",), "wide"
+
+    def outputs(self, batch):
+        logits = torch.cat([batch.inputs, -batch.inputs], 1)
+        return Outputs(logits, {"x": batch.inputs.expand(-1, FEATURES)})
+
+
+def data_bytes() -> int:
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(next(s for s in status.splitlines() if s.startswith("VmData")).split()[1])
+
+
+def main(folder: Path) -> None:
+    data = Numbers()
+    folder.parent.mkdir(exist_ok=True)
+    write_columns(folder.parent / "warm.arrow", {"x": np.zeros((4, 2), np.float16)})
+    map_columns(folder.parent / "warm.arrow")  # Arrow starts its threads, once
+    limit = data_bytes() + HEADROOM
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    store = annotate(Wide(), data, folder, shard_rows=256, batch_size=128)
+    rows = torch.randperm(EXAMPLES, generator=torch.Generator().manual_seed(0))
+    for batch in rows.split(128):
+        read = store.read(batch)
+        assert (read.hidden["x"][:, 7] - batch / EXAMPLES).abs().max() < 1e-3
+    assert verify(folder, Wide(), data).ok
+    size = sum(path.stat().st_size for path in folder.iterdir())
+    assert size > 10 * HEADROOM, size
+    try:
+        np.ones(3 * HEADROOM, np.uint8)
+    except MemoryError:
+        print("the limit holds")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
