@@ -159,7 +159,7 @@ def arrays(
         count = len(part["inputs"])
         default = [f"{split}-{row}" for row in range(count)] if len(sources) > 1 else None
         sets[split] = Arrays(
-            image_axes(part["inputs"], path),
+            part["inputs"],
             labels[split],
             classes=names,
             ids=part["ids"].tolist() if "ids" in part else default,
@@ -180,7 +180,7 @@ def read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise DataError(f"no file {path}. Give an .npz file with 'inputs' and 'labels'.")
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             return {key: file[key] for key in file.files}
     except Exception as error:
         raise DataError(
@@ -203,7 +203,7 @@ def split_keys(content: Mapping[str, Any], path: Path) -> dict[str, dict[str, An
                 f"{path} has a key '{key}' that limbeck does not know. "
                 f"{nearest(key, [*known, 'classes'])}"
             )
-        sources.setdefault(split, {})[part] = value
+        sources.setdefault(split, {})[part] = image_axes(value, path) if part == "inputs" else value
     for split in ["train", *sources]:
         if "inputs" not in sources.get(split, {}):
             needed = f"{split}_inputs" if has_splits else "inputs"
@@ -214,8 +214,11 @@ def split_keys(content: Mapping[str, Any], path: Path) -> dict[str, dict[str, An
 
 
 def image_axes(inputs: Any, path: Path) -> Any:
-    if inputs.dtype.kind not in "biuf":
-        raise DataError(f"the inputs in {path} are {inputs.dtype}. Give numbers.")
+    if inputs.dtype.kind not in "biuf" or inputs.ndim == 0:
+        raise DataError(
+            f"the inputs in {path} are {inputs.dtype} of shape {inputs.shape}. Give numbers "
+            "(examples, ...)."
+        )
     if inputs.dtype != np.uint8:
         return inputs
     if inputs.ndim == 4 and inputs.shape[-1] in (1, 3) and inputs.shape[1] not in (1, 3):

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -29,6 +29,7 @@ WORTH_THREADS = 64 * 64
 """Pixels above which decoding releases the interpreter long enough for threads to gain."""
 
 
+@runtime_checkable
 class Files(Protocol):
     """Encoded images by position."""
 

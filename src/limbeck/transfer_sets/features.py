@@ -1,7 +1,7 @@
 """Columns of a table as numbers: standardised, or one column per value."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,6 @@ __all__ = ["Categorical", "Feature", "Numeric", "encode", "fit"]
 MOST_VALUES = 1000
 """More different values than this are taken for names or ids, not for categories."""
 
-Columns = Mapping[str, Any]
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 
@@ -73,7 +72,7 @@ Feature = Numeric | Categorical
 
 
 def fit(
-    training: Columns, names: Sequence[str], categorical: Sequence[str], where: str
+    training: pa.Table, names: Sequence[str], categorical: Sequence[str], where: str
 ) -> list[Feature]:
     """How to encode these columns, learned from the training part.
 
@@ -89,7 +88,9 @@ def fit_column(column: Any, name: str, as_category: bool, where: str) -> Feature
     if is_number and not as_category:
         numbers = as_numbers(column)
         mean = math.fsum(numbers) / len(numbers)
-        deviation = math.sqrt(math.fsum((numbers - mean) ** 2) / len(numbers))
+        with np.errstate(over="ignore"):
+            squares = (numbers - mean) ** 2
+        deviation = math.sqrt(math.fsum(squares) / len(numbers))
         if not math.isfinite(deviation):
             raise DataError(f"the numbers of column '{name}' in {where} are too large. Rescale it.")
         return Numeric(name, mean, deviation or 1.0)
@@ -123,7 +124,7 @@ def check_categories(values: list[str], name: str, where: str) -> None:
         )
 
 
-def encode(columns: Columns, features: Sequence[Feature]) -> "np.ndarray[Any, np.dtype[Any]]":
+def encode(columns: pa.Table, features: Sequence[Feature]) -> "np.ndarray[Any, np.dtype[Any]]":
     """The inputs of these rows, float32, (n, d)."""
     encoded = [feature.encode(columns[feature.name]) for feature in features]
     return np.concatenate(encoded, axis=1).astype(np.float32)

@@ -26,7 +26,7 @@ from limbeck.transfer_sets.transfer_set import Splits
 __all__ = ["hub_images"]
 
 FILE_NAME = re.compile(r"(?P<split>.+?)(-\d+-of-(?P<shards>\d+)(-[0-9a-f]+)?)?")
-HUB_ID = re.compile(r"(?P<id>[\w.-]+/[\w.-]+)(/(?P<folder>.+))?")
+HUB_ID = re.compile(r"(?P<id>\w[\w.-]*/\w[\w.-]*)(/(?P<folder>.+))?")
 
 
 def hub_images(
@@ -98,7 +98,7 @@ def hub_images(
             labels[split],
             classes=names,
             ids=[f"{split}-{row}" for row in range(len(files))],
-            groups={column: table[column].to_pylist() for column in groups},
+            groups={column: [str(v) for v in table[column].to_pylist()] for column in groups},
             name=f"{name}.{split}",
             memory=memory,
         ).decode()
@@ -135,25 +135,26 @@ def located(path: str) -> tuple[Path, str]:
     hub = HUB_ID.fullmatch(path)
     if hub is None:
         raise DataError(f"no folder {path}. Give a folder of Parquet files, or an id of the hub.")
-    return downloaded(hub["id"]) / (hub["folder"] or ""), hub["id"].split("/")[1]
+    return downloaded(hub["id"], path) / (hub["folder"] or ""), hub["id"].split("/")[1]
 
 
-def downloaded(hub_id: str) -> Path:
+def downloaded(hub_id: str, path: str) -> Path:
     """The local copy of a data set's Parquet files."""
     try:
         from huggingface_hub import snapshot_download
     except ImportError as error:
         raise DataError(
-            f"there is no folder {hub_id}, and to get it from the hub huggingface_hub is needed. "
-            "Install it with: pip install huggingface_hub"
+            f"there is no folder {path}, and huggingface_hub, which gets data from the hub, is not "
+            "installed. Install it with: pip install huggingface_hub"
         ) from error
     try:
         return Path(snapshot_download(hub_id, repo_type="dataset", allow_patterns=["*.parquet"]))
     except Exception as error:
         reason = str(error).strip().split("\n")[0]
         raise DataError(
-            f"there is no folder {hub_id}, and the hub did not give it ({type(error).__name__}: "
-            f"{reason}). Check the name and the connection, or give a folder of its Parquet files."
+            f"there is no folder {path}, and the hub did not give {hub_id} "
+            f"({type(error).__name__}: {reason}). Check the name and the connection, or give a "
+            "folder of its Parquet files."
         ) from error
 
 
@@ -219,7 +220,13 @@ def read(files: list[Path], columns: list[str]) -> pa.Table:
             raise DataError(
                 f"{file} cannot be read as Parquet ({error}). Get it again; it may be incomplete."
             ) from error
-    return pa.concat_tables(tables)
+    try:
+        return pa.concat_tables(tables, promote_options="permissive")
+    except pa.ArrowException as error:
+        raise DataError(
+            f"the columns of {files[0].name} and the files after it differ ({error}). Give one "
+            "split's files the same columns."
+        ) from error
 
 
 def image_bytes(column: Any, image: str, name: str) -> Any:

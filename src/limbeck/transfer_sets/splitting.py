@@ -54,7 +54,7 @@ def split(
     remaining = torch.arange(total)
     parts = []
     for number, count in enumerate(counts):
-        labels = transfer_set.labels[remaining] if stratified else torch.zeros(len(remaining))
+        labels = transfer_set.labels[remaining] if stratified else torch.zeros_like(remaining)
         chosen = stratified_rows(labels, count, seed, "part", number)
         parts.append(remaining[chosen])
         remaining = without(remaining, chosen)

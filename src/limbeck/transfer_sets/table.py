@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,8 +20,6 @@ __all__ = ["table"]
 
 MISSING = ["", "NaN", "nan"]
 """What counts as missing in a CSV file; "NA" may be a category."""
-
-Columns = Mapping[str, Any]
 
 
 def table(

@@ -11,7 +11,7 @@ for small vision transformers", 2022, https://arxiv.org/abs/2207.10666, section 
 import inspect
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -29,6 +29,7 @@ __all__ = ["Flip", "Shift", "Transform", "Viewed", "Views"]
 PROBES = 8
 
 
+@runtime_checkable
 class Transform(Protocol):
     """Changes inputs as some uniform random numbers say, and as nothing else says.
 
@@ -67,8 +68,8 @@ class Shift:
             raise ValueError(f"Shift has pixels={self.pixels}. Give a whole number above 0.")
 
     def __call__(
-        self, inputs: Float[Tensor, "b channels h w"], draws: Float[Tensor, "b 2"]
-    ) -> Float[Tensor, "b channels h w"]:
+        self, inputs: Float[Tensor, "b ..."], draws: Float[Tensor, "b 2"]
+    ) -> Float[Tensor, "b ..."]:
         """The images, each moved as its two draws (down, right) say."""
         check_images(inputs, self)
         p = self.pixels
@@ -89,8 +90,8 @@ class Flip:
     draws: ClassVar[int] = 1
 
     def __call__(
-        self, inputs: Float[Tensor, "b channels h w"], draws: Float[Tensor, "b 1"]
-    ) -> Float[Tensor, "b channels h w"]:
+        self, inputs: Float[Tensor, "b ..."], draws: Float[Tensor, "b 1"]
+    ) -> Float[Tensor, "b ..."]:
         """The images, those mirrored whose draw is below one half."""
         check_images(inputs, self)
         return torch.where((draws < 0.5).view(-1, 1, 1, 1), inputs.flip(-1), inputs)
