@@ -134,7 +134,6 @@ def test_layers_that_are_not_there_raise() -> None:
     [
         ({"distance_weight": -1.0}, "distance_weight is -1.0; it must be 0 or more and finite"),
         ({"angle_weight": float("nan")}, "angle_weight is nan; it must be 0 or more and finite"),
-        ({"angle_weight": None}, "angle_weight is None; a number is needed"),
     ],
 )
 def test_settings_outside_their_range_raise(settings: dict[str, float], message: str) -> None:

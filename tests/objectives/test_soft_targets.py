@@ -16,7 +16,7 @@ STUDENT = torch.tensor([[1.0, 2.0, 3.0], [0.5, -0.5, 0.0]], dtype=torch.float64)
 TEACHER = torch.tensor([[2.0, 1.0, 0.0], [1.0, -1.0, 0.5]], dtype=torch.float64)
 LABELS = torch.tensor([0, 2])
 
-NOTICED = (LimbeckError, TypeCheckError)
+NOTICED = (ValueError, TypeCheckError)
 """With --jaxtyping-packages=limbeck the type hook is the first to notice."""
 
 
@@ -187,11 +187,14 @@ def test_top_k_that_keeps_every_class_raises() -> None:
 
 def test_top_k_values_that_do_not_belong_to_the_kept_classes_raise() -> None:
     """Three logits beside two class numbers."""
-    knowledge = Knowledge(
-        TopK(TEACHER.unsqueeze(0), torch.tensor([[0, 1]] * 2), {4.0: torch.zeros(1, 2)}, classes=3)
-    )
-    with pytest.raises(NOTICED, match=r"the teacher scored|[Tt]ype-check"):
-        SoftTargets(4.0)(Outputs(STUDENT), knowledge, LABELS)
+
+    def loss() -> Tensor:
+        kept = torch.tensor([[0, 1]] * 2)
+        record = TopK(TEACHER.unsqueeze(0), kept, {4.0: torch.zeros(1, 2)}, classes=3)
+        return SoftTargets(4.0)(Outputs(STUDENT), Knowledge(record), LABELS)
+
+    with pytest.raises(NOTICED, match=r"the teacher scored|(?i:type-?check)"):
+        loss()
 
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan"), float("inf")])
@@ -203,5 +206,5 @@ def test_a_temperature_outside_its_range_raises(temperature: float) -> None:
 
 def test_a_temperature_that_is_no_number_raises() -> None:
     """A quoted number in a recipe."""
-    with pytest.raises(ValueError, match="temperature is '4'; a number is needed"):
+    with pytest.raises(NOTICED, match="(?i)temperature is '4'; a number is needed|type-?check"):
         SoftTargets(temperature="4")  # type: ignore[arg-type]
