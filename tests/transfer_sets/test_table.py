@@ -225,6 +225,9 @@ def test_missing_empty_and_ambiguous_files_are_told(tmp_path: Path) -> None:
     (tmp_path / "twice.csv").write_text("x,x,label\n1,2,a\n")
     with pytest.raises(DataError, match="two columns named 'x'"):
         table(tmp_path / "twice.csv")
+    (tmp_path / "latin.csv").write_bytes("größe,label\n1,a\n".encode("latin-1"))
+    with pytest.raises(DataError, match="latin.csv cannot be read .* Give CSV in UTF-8"):
+        table(tmp_path / "latin.csv")
     (tmp_path / "bad.parquet").write_bytes(b"PAR1 no")
     with pytest.raises(DataError, match=r"bad.parquet cannot be read as a table"):
         table(tmp_path / "bad.parquet")

@@ -93,7 +93,7 @@ class Arrays(Identified):
 
     def payload(self, row: int) -> Any:
         """The example's values as stored."""
-        return self.inputs[row].numpy()
+        return self.inputs.numpy()[row]
 
     def take(self, rows: Int[Tensor, " s"]) -> None:
         """Keep the inputs of these rows only."""

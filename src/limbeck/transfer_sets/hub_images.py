@@ -216,7 +216,8 @@ def read(files: list[Path], columns: list[str]) -> pa.Table:
                     f"{nearest(missing[0], known)}"
                 )
             tables.append(parquet.read(columns=columns))
-        except (pa.ArrowException, OSError) as error:
+            tables[-1].validate(full=True)
+        except (pa.ArrowException, OSError, UnicodeError) as error:
             raise DataError(
                 f"{file} cannot be read as Parquet ({error}). Get it again; it may be incomplete."
             ) from error

@@ -173,13 +173,15 @@ def read(file: Path) -> pa.Table:
                     null_values=MISSING, strings_can_be_null=True
                 ),
             )
-    except (pa.ArrowException, OSError) as error:
+        content.validate(full=True)
+        names = content.column_names
+    except (pa.ArrowException, OSError, UnicodeError) as error:
         raise DataError(
-            f"{file} cannot be read as a table ({error}). Give CSV with a header, or Parquet."
+            f"{file} cannot be read as a table ({error}). Give CSV in UTF-8 with a header, or "
+            "Parquet."
         ) from error
     if content.num_rows == 0:
         raise DataError(f"{file} has no rows. Give at least one example.")
-    names = content.column_names
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise DataError(f"{file} has two columns named '{repeated[0]}'. Rename one.")
