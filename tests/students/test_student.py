@@ -4,12 +4,16 @@ import copy
 
 import pytest
 import torch
+from jaxtyping import TypeCheckError
 from torch import Tensor, nn
 
 from limbeck.errors import LimbeckError
 from limbeck.fingerprint import module_digest
 from limbeck.students import Student, cnn, mlp
 from limbeck.types import Batch
+
+NOTICED = (ValueError, TypeCheckError)
+"""With --jaxtyping-packages=limbeck the type hook is the first to notice a wrong type."""
 
 
 def batch(count: int = 3, *shape: int) -> Batch:
@@ -91,7 +95,7 @@ def test_a_function_that_builds_no_module_is_an_error() -> None:
 
 def test_something_else_than_a_module_or_function_is_an_error() -> None:
     """A path in place of a module is a likely mistake."""
-    with pytest.raises(LimbeckError, match="found 'student.onnx'"):
+    with pytest.raises(NOTICED, match="found 'student.onnx'|Type-check error"):
         Student("student.onnx")  # type: ignore[arg-type]
 
 

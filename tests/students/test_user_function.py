@@ -97,10 +97,7 @@ def test_a_wrong_name_is_told(folder: Path, reference: str, message: str) -> Non
     [
         ("x = 1\nraise KeyError('gone')\n", r"raised KeyError: 'gone' \(line 2\)"),
         ("def build(:\n", r"raised SyntaxError: .* \(line 1\)"),
-        (
-            "import nothing_of_this_name\n",
-            r"raised ModuleNotFoundError: No module named .* \(line 1\)",
-        ),
+        ("import not_a_module_here\n", r"raised ModuleNotFoundError: .* \(line 1\)"),
         ("\nassert False\n", r"raised AssertionError \(line 2\)"),
         ("raise SystemExit(3)\n", r"raised SystemExit: 3 \(line 1\)"),
     ],

@@ -83,7 +83,7 @@ class Estimator(Teacher):
             TeacherError: if it was fitted on another number of features, fails, or answers with
                 something else than one score per class.
         """
-        inputs = batch.inputs.detach().cpu().flatten(1).numpy()
+        inputs = batch.inputs.detach().cpu().flatten(1).numpy().copy()  # some change it in place
         self.check_features(inputs.shape[1], tuple(batch.inputs.shape[1:]))
         try:
             logits = self.logits(inputs)

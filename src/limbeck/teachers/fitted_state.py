@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from jaxtyping import Shaped
 from torch import Tensor
 
 from limbeck.errors import TeacherError
@@ -74,7 +75,7 @@ class Walk:
             return [kind, bytes(value.save_raw(raw_format="json"))]
         return self.taken_apart(value)
 
-    def array(self, array: np.ndarray[Any, Any]) -> list[Any]:
+    def array(self, array: Shaped[np.ndarray, "..."]) -> list[Any]:
         """An array; of records each field alone, as there is padding between them."""
         if array.dtype.names is not None:
             fields = [part for name in array.dtype.names for part in (name, array[name])]

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from limbeck.errors import TeacherError
@@ -121,7 +122,7 @@ class OnnxModel(Teacher):
         """Close the session; it is opened again when next needed."""
         self.session = None
 
-    def scores(self, session: Any, rows: "np.ndarray[Any, Any]") -> Tensor:
+    def scores(self, session: Any, rows: Float[np.ndarray, "b ..."]) -> Tensor:
         """The model's answers, in chunks of its batch size where that is fixed."""
         fixed = self.input.shape[0] if self.input.shape else None
         size = fixed if isinstance(fixed, int) and fixed > 0 else max(1, len(rows))

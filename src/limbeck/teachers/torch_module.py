@@ -128,10 +128,10 @@ class TorchModule(Teacher):
                 logits = logits_of(module(in_precision_of(module, inputs)), whose=whose)
         except LimbeckError as error:
             raise TeacherError(str(error)) from error
-        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        except Exception as error:
             raise TeacherError(
                 f"{whose} failed on inputs of shape {tuple(inputs.shape)}: {first_line(error)}. "
-                "Wrap it in a module that takes inputs of this shape, for instance with "
+                "If it wants another shape, wrap it in a module that makes it, for instance with "
                 "nn.Flatten() first."
             ) from error
         logits = checked_logits(logits, len(batch), self.classes, self.name)
