@@ -12,7 +12,7 @@ from typing import Any
 
 from limbeck.errors import LimbeckError
 
-__all__ = ["Record", "write_json"]
+__all__ = ["Record", "read_json", "write_json"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,18 @@ class Record:
             LimbeckError: if it cannot be written.
         """
         write_json(self.path, {"digest": digest, "complete": complete, **facts})
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file says.
+
+    Raises:
+        LimbeckError: if it cannot be read.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise LimbeckError(f"{path} is damaged ({error}). Delete it and run again.") from error
 
 
 def write_json(path: Path, facts: Any) -> None:

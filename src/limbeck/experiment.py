@@ -16,24 +16,25 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from limbeck.annotation import annotate
-from limbeck.artefacts import Record, write_json
-from limbeck.comparison import DEFAULT_SEEDS, Comparison, compare
+from limbeck.artefacts import Record, read_json, write_json
 from limbeck.errors import DataError
-from limbeck.evaluation import Evaluation, evaluate, score
-from limbeck.exporting import Export, export
-from limbeck.fingerprint import digest
+from limbeck.fingerprint import digest, module_digest
 from limbeck.objectives import Objective
 from limbeck.recipe import Recipe
-from limbeck.reporting import report
 from limbeck.run import Run
 from limbeck.store import KnowledgeStore
 from limbeck.teachers import Teacher
 from limbeck.teaching import Teaching, build_student, code_of
 from limbeck.training import distill
 from limbeck.transfer_sets import Splits, TransferSet
+
+if TYPE_CHECKING:
+    from limbeck.comparison import Comparison
+    from limbeck.evaluation import Evaluation
+    from limbeck.exporting import Export
 
 __all__ = ["Experiment"]
 
@@ -86,8 +87,7 @@ class Experiment:
     @once
     def data(self) -> Splits:
         """The parts of the data."""
-        splits: Splits = self.recipe.data.build()
-        return splits
+        return self.recipe.data.build_as(Splits)
 
     @once
     def transfer_set(self) -> TransferSet:
@@ -103,12 +103,13 @@ class Experiment:
         Raises:
             DataError: if the data has none.
         """
-        if self.data().test is None:
+        test = self.data().test
+        if test is None:
             raise DataError(
                 "the data has no test part, so nothing can be measured on it. Give one, or state "
                 "'test: 0.2' for the data if its source can keep a part apart."
             )
-        return self.data().test
+        return test
 
     @once
     def objective(self) -> Objective:
@@ -217,16 +218,26 @@ class Experiment:
         )
 
     @once
-    def evaluation(self) -> Evaluation:
+    def evaluation(self) -> "Evaluation":
         """The student on the test part."""
+        from limbeck.evaluation import Evaluation, evaluate, score
+
+        made_from = self.tested()
+        record, path = self.record("evaluation"), self.folder / "evaluation.json"
+        if record.holds(made_from) and path.is_file():
+            self.say(f"evaluation: reused from {path}")
+            return Evaluation.from_dict(read_json(path))
         scores = score(self.teacher(), self.test(), progress=self.progress)
         evaluation = evaluate(self.run().student, self.test(), teacher_scores=scores)
-        write_json(self.folder / "evaluation.json", asdict(evaluation))
+        write_json(path, evaluation.as_dict())
+        record.write(made_from)
         return evaluation
 
     @once
-    def comparison(self) -> Comparison:
+    def comparison(self) -> "Comparison":
         """The verdict: the student against its from-scratch twin, on the test part."""
+        from limbeck.comparison import DEFAULT_SEEDS, Comparison, compare
+
         seeds = self.recipe.seeds if self.recipe.seeds is not None else DEFAULT_SEEDS
         made_from = digest(self.tested(), seeds)
         record, path = self.record("comparison"), self.folder / "comparison.json"
@@ -246,14 +257,29 @@ class Experiment:
         return comparison
 
     @once
-    def export(self) -> Export:
+    def export(self) -> "Export":
         """The student as ONNX, compared with torch on the test part, or on other real rows."""
-        data = self.data().test if self.data().test is not None else self.data().train
-        return export(self.run().student, self.folder / "student.onnx", data=data)
+        from limbeck.exporting import Export, export
+
+        test = self.data().test
+        data = test if test is not None else self.data().train
+        student, path = self.run().student, self.folder / "student.onnx"
+        made_from = digest(module_digest(student.module), data.fingerprint, student.classes)
+        record = self.record("student.onnx")
+        if record.holds(made_from) and path.is_file():
+            self.say(f"ONNX file: reused from {path}")
+            facts = record.read()["export"]
+            shape, classes = tuple(facts["input_shape"]), tuple(facts["classes"])
+            return Export(**{**facts, "path": path, "input_shape": shape, "classes": classes})
+        exported = export(student, path, data=data)
+        record.write(made_from, export={**asdict(exported), "path": str(path)})
+        return exported
 
     @once
     def report(self) -> Path:
         """The report on the comparison and the export."""
+        from limbeck.reporting import report
+
         return report(self.comparison(), self.folder / "report.html", export=self.export())
 
     def keep_recipe(self) -> None:

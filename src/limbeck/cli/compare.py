@@ -22,4 +22,4 @@ def compare(recipe: RecipeName, changes: Changes = None) -> None:
     with experiment(recipe, changes) as steps:
         comparison = steps.comparison()
     print(comparison)
-    print(f"written to: {steps.comparison_path}")
+    print(f"written to: {steps.folder / 'comparison.json'}")

@@ -26,4 +26,4 @@ def distill(recipe: RecipeName, changes: Changes = None) -> None:
     if history.validation_accuracy:
         accuracy = history.validation_accuracy[history.best_epoch - 1]
         print(f"validation accuracy: {accuracy:.1%} (epoch {history.best_epoch})")
-    print(f"student: {steps.student_folder}")
+    print(f"student: {steps.folder / 'student'}")

@@ -88,7 +88,7 @@ def misuse(error: TyperException) -> int:
     if message.startswith("Usage:"):
         print(message)
         return error.exit_code
-    tell(f"{message} Try: limbeck --help")
+    tell(f"{message.rstrip('.')}. Try: limbeck --help")
     return 2
 
 

@@ -21,4 +21,4 @@ def evaluate(recipe: RecipeName, changes: Changes = None) -> None:
     with experiment(recipe, changes) as steps:
         evaluation = steps.evaluation()
     print(evaluation)
-    print(f"written to: {steps.evaluation_path}")
+    print(f"written to: {steps.folder / 'evaluation.json'}")

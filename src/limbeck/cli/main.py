@@ -49,6 +49,9 @@ VERBS = {
     "Things": (show, verify, objectives, predict),
 }
 
+INTERRUPTED = 130
+"""What typer answers instead of passing Ctrl-C on."""
+
 app = typer.Typer(
     name="limbeck",
     help=HELP,
@@ -86,6 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         code = app(None if arguments is None else list(arguments), standalone_mode=False)
+        if code == INTERRUPTED:
+            return ending(KeyboardInterrupt())
         return code if isinstance(code, int) else 0
     except BaseException as error:
         return ending(error)

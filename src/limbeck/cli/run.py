@@ -30,4 +30,4 @@ def run(recipe: RecipeName, changes: Changes = None) -> None:
     print()
     print(f"report:  {page}")
     print(f"model:   {exported.path}")
-    print(f"student: {steps.student_folder}")
+    print(f"student: {steps.folder / 'student'}")

@@ -16,4 +16,6 @@ def show(
     Examples:
       limbeck show runs/digits/knowledge.store
     """
-    raise NotImplementedError
+    from limbeck.store import KnowledgeStore
+
+    print(KnowledgeStore(store))

@@ -1,8 +1,11 @@
 """`limbeck verify`."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from limbeck.store import Verification
 
 __all__ = ["verify"]
 
@@ -24,4 +27,33 @@ def verify(
       limbeck verify runs/digits/knowledge.store
       limbeck verify runs/digits/knowledge.store digits
     """
-    raise NotImplementedError
+    from limbeck.cli.session import experiment
+    from limbeck.store import verify as verify_store
+
+    if recipe is None:
+        tell(store, verify_store(store))
+        return
+    with experiment(recipe, None) as steps:
+        found = verify_store(store, steps.teacher(), steps.transfer_set())
+    tell(store, found)
+
+
+def tell(store: str, found: "Verification") -> None:
+    """Print what was found, or fail with what is wrong."""
+    from limbeck.errors import StoreError
+
+    if found.damaged:
+        raise StoreError(
+            f"{len(found.damaged)} of {found.shards} shards of {store} do not match their "
+            f"checksums, first {found.damaged[0]}. Copy the store again, or delete it and annotate "
+            "again."
+        )
+    if found.differing:
+        raise StoreError(
+            f"today the teacher answers {found.differing} of {found.sampled} sampled examples "
+            f"differently, by up to {found.largest_difference:.3g} times the tolerance. Annotate "
+            "again."
+        )
+    print(f"{found.shards} shards, {found.bytes:,} bytes: all match their checksums")
+    if found.sampled:
+        print(f"{found.sampled:,} examples asked again: all answers as stored")

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from limbeck.recipe import user_code
 from limbeck.recipe.marked import Node, Place, plain
@@ -16,9 +16,11 @@ from limbeck.recipe.reading import (
     refuse_unknown,
     single,
 )
-from limbeck.students.user_function import user_function
+from limbeck.students.user_function import call, user_function
 
 __all__ = ["Piece", "read_piece"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -53,13 +55,28 @@ class Piece:
         """Call it. What the data gives fills parameters that the recipe leaves out.
 
         Raises:
-            RecipeError: if it refuses its arguments, naming the line.
+            LimbeckError: if it refuses its arguments, naming the line, or if a user's function
+                raises.
         """
-        target = self.target or user_function(user_code.absolute(self.name, self.place))
         node = Node({name: Node(None, self.place) for name in self.arguments}, self.place)
-        if self.target is None:
-            refuse_unknown(node.value, inspect.signature(target).parameters, self.name)
-        return construct(target, self.filled(target, given or {}), node, self.name)
+        if self.target is not None:
+            return construct(self.target, self.filled(self.target, given or {}), node, self.name)
+        target = user_function(user_code.absolute(self.name, self.place))
+        refuse_unknown(node.value, inspect.signature(target).parameters, self.name)
+        return call(target, self.filled(target, given or {}), self.name)
+
+    def build_as(self, kind: type[T], given: Mapping[str, Any] | None = None) -> T:
+        """Call it, and refuse what a user's function should not have returned.
+
+        Raises:
+            LimbeckError: as `build`, and if the result is of another kind.
+        """
+        built = self.build(given)
+        if isinstance(built, kind):
+            return built
+        raise self.place.error(
+            f"{self.name} returned {type(built).__name__}; it needs to return {kind.__name__}."
+        )
 
     def filled(self, target: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments, and of what is given the parameters that the recipe leaves out."""

@@ -28,7 +28,7 @@ MAPPINGS = (dict, collections.abc.Mapping)
 def parameters(target: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
     """The parameters of a class or function that a recipe can state, with real annotations."""
     try:
-        hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)  # type: ignore[misc]
+        hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
     except (NameError, TypeError):
         hints = {}
     found = {}

@@ -127,7 +127,8 @@ class Recipe:
         Raises:
             RecipeError: if a term refuses its arguments.
         """
-        terms = tuple((weight, piece.build()) for weight, piece in self.objective)
+        kind: type[Objective] = Objective  # type: ignore[type-abstract]
+        terms = tuple((weight, piece.build_as(kind)) for weight, piece in self.objective)
         return terms[0][1] if terms[0][0] == 1 and len(terms) == 1 else WeightedSum(terms)
 
     def as_yaml(self) -> str:
