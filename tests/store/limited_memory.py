@@ -18,8 +18,8 @@ from limbeck.teachers.teacher import Teacher
 from limbeck.transfer_sets.transfer_set import TransferSet
 from limbeck.types import Batch, Outputs
 
-HEADROOM = 16 * 2**20
-EXAMPLES, FEATURES = 22_000, 4_000
+HEADROOM = 8 * 2**20
+EXAMPLES, FEATURES = 11_000, 4_000
 
 
 class Numbers(TransferSet):
@@ -60,12 +60,12 @@ def main(folder: Path) -> None:
     map_columns(folder.parent / "warm.arrow")  # Arrow starts its threads, once
     limit = data_bytes() + HEADROOM
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-    store = annotate(Wide(), data, folder, shard_rows=256, batch_size=128)
+    store = annotate(Wide(), data, folder, shard_rows=128, batch_size=64)
     rows = torch.randperm(EXAMPLES, generator=torch.Generator().manual_seed(0))
-    for batch in rows.split(128):
+    for batch in rows.split(64):
         read = store.read(batch)
         assert (read.hidden["x"][:, 7] - batch / EXAMPLES).abs().max() < 1e-3
-    assert verify(folder, Wide(), data).ok
+    assert verify(folder, Wide(), data, sample=32).ok
     size = sum(path.stat().st_size for path in folder.iterdir())
     assert size > 10 * HEADROOM, size
     try:

@@ -27,7 +27,9 @@ def images():
 def flat(linear):
     class Flat(linear):
         def outputs(self, batch):
-            return super().outputs(dataclasses.replace(batch, inputs=batch.inputs.flatten(1)[:, :6]))
+            return super().outputs(
+                dataclasses.replace(batch, inputs=batch.inputs.flatten(1)[:, :6])
+            )
 
     return Flat(classes=2)
 
@@ -56,7 +58,9 @@ def test_other_classes_are_refused(linear, examples, tmp_path):
     store = annotate(linear(), data, tmp_path / "s")
     inputs = data.batch(torch.arange(300)).inputs
     other = Arrays(inputs, classes=tuple("bacdefghij"), name="noise")
-    with pytest.raises(StoreMismatch, match=r"the classes \[a, b, c, d, e, ...\] \(10\) and noise has"):
+    with pytest.raises(
+        StoreMismatch, match=r"the classes \[a, b, c, d, e, ...\] \(10\) and noise has"
+    ):
         store.check(other)
 
 
@@ -76,7 +80,10 @@ def test_other_views_are_refused(flat, images, tmp_path):
     store.check(images(Views(Shift(1), count=2, seed=1)), flat)
     for views, message in (
         (Views(Shift(1), count=3, seed=1), "its views is 2, not 3"),
-        (Views(Shift(2), count=2, seed=1), r"its transform is Shift\(pixels=1\), not Shift\(pixels=2"),
+        (
+            Views(Shift(2), count=2, seed=1),
+            r"its transform is Shift\(pixels=1\), not Shift\(pixels=2",
+        ),
         (Views(Flip(), count=2, seed=1), r"its transform is Shift\(pixels=1\), not Flip\(\)"),
         (Views(Shift(1), count=2, seed=7), "its seed of views is 1, not 7"),
     ):

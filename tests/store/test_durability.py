@@ -41,8 +41,8 @@ def test_a_store_killed_at_40_moments_resumes_to_the_same_bytes(tmp_path):
     trials = [json.loads(line) for line in run("killed_annotation.py", tmp_path, 40)]
     assert len(trials) == 40
     assert all(trial["same"] for trial in trials)
-    assert max(trial["redone"] for trial in trials) <= 16
-    assert sum(trial["interrupted"] for trial in trials) >= 15
+    assert all(trial["asked_again"] == 0 for trial in trials)  # no finished row is asked again
+    assert sum(trial["interrupted"] for trial in trials) >= 10
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_DATA counts mappings on Linux only")

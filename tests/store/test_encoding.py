@@ -35,11 +35,7 @@ def test_encoded_logits_of_1000_classes_soften_to_the_same_probabilities(dtype, 
 
 
 @settings(max_examples=60, deadline=None)
-@given(
-    st.lists(
-        st.floats(-(2.0**127), 2.0**127, width=32), min_size=2, max_size=12
-    )
-)
+@given(st.lists(st.floats(-(2.0**127), 2.0**127, width=32), min_size=2, max_size=12))
 def test_any_finite_logits_are_stored_finite_with_a_largest_of_zero(row):
     """Overflow to infinity in float16 would make a student's loss NaN at the first such example."""
     stored = encoding.rounded(torch.tensor([row]), "float16")

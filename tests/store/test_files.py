@@ -15,7 +15,9 @@ from limbeck.store.files import map_columns, write_columns, write_whole
 def test_a_file_is_synced_before_its_name_and_its_folder_after(tmp_path, monkeypatch):
     """A rename that reaches the disk before the bytes leaves a file of zeros after a power cut."""
     done = []
-    monkeypatch.setattr(os, "fsync", lambda fd: done.append(os.readlink(f"/proc/self/fd/{fd}")))
+    monkeypatch.setattr(
+        os, "fsync", lambda fd: done.append(str(Path(f"/proc/self/fd/{fd}").readlink()))
+    )
     if not Path("/proc/self/fd").is_dir():
         pytest.skip("no /proc/self/fd to name open files by")
     rename = Path.replace

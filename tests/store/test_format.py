@@ -34,7 +34,9 @@ def test_every_one_of_500_single_byte_flips_is_detected(folder):
     drawn = random.Random(0)
     rows = torch.arange(300)
     for number in range(500):
-        path = folder / (MANIFEST if number % 2 else drawn.choice(sorted(folder.glob("*.arrow"))).name)
+        path = folder / (
+            MANIFEST if number % 2 else drawn.choice(sorted(folder.glob("*.arrow"))).name
+        )
         raw = path.read_bytes()
         position = drawn.randrange(len(raw))
         flipped = raw[position] ^ drawn.randrange(1, 256)
@@ -71,7 +73,9 @@ def test_a_newer_format_is_refused_before_its_fields_are_read(folder):
     """A store of tomorrow must not be read as one of today."""
     values = json.loads((folder / MANIFEST).read_text())
     (folder / MANIFEST).write_text(json.dumps({"format_version": 2, "new": values}))
-    with pytest.raises(StoreError, match="has format 2; this limbeck reads up to 1. Update limbeck"):
+    with pytest.raises(
+        StoreError, match="has format 2; this limbeck reads up to 1. Update limbeck"
+    ):
         KnowledgeStore(folder)
 
 
@@ -109,7 +113,9 @@ def test_missing_and_shortened_shards_are_found_on_opening(folder):
     shard = folder / "shard-00001.arrow"
     raw = shard.read_bytes()
     shard.write_bytes(raw[:-1])
-    with pytest.raises(StoreError, match=rf"shard-00001.arrow has {len(raw) - 1} bytes, not {len(raw)}"):
+    with pytest.raises(
+        StoreError, match=rf"shard-00001.arrow has {len(raw) - 1} bytes, not {len(raw)}"
+    ):
         KnowledgeStore(folder)
     shard.unlink()
     with pytest.raises(StoreError, match=r"shard-00001.arrow is missing"):
@@ -145,5 +151,7 @@ def test_a_shard_of_other_columns_is_refused_although_its_checksum_fits(folder):
         digest = hashlib.sha256(raw).hexdigest()
         last = dataclasses.replace(last, bytes=len(raw), sha256=digest)
         rewritten(folder, shards=(*others, last))
-        with pytest.raises(StoreError, match=r"other columns than|not a shard of a knowledge store"):
+        with pytest.raises(
+            StoreError, match=r"other columns than|not a shard of a knowledge store"
+        ):
             KnowledgeStore(folder).read(torch.arange(300))

@@ -15,7 +15,7 @@ ROWS = torch.tensor([5, 299, 0])
 def test_a_live_teacher_says_what_its_store_says(linear, examples, tmp_path, combine):
     """The loop must not tell them apart."""
     members = [linear("a", 1, hidden=("x",)), linear("b", 2)]
-    teacher, data = Ensemble(members, combine=combine, weights=[1, 3]), examples()
+    teacher, data = Ensemble(members, combine=combine, weights=[1.0, 3.0]), examples()
     live, store = LiveTeacher(teacher, data), annotate(teacher, data, tmp_path / "s")
     a, b = live.read(ROWS), store.read(ROWS)
     torch.testing.assert_close(a.log_probs(2.0), b.log_probs(2.0), atol=5e-3, rtol=1e-3)

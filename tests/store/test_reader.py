@@ -2,6 +2,7 @@
 
 import json
 
+import jaxtyping
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -36,7 +37,9 @@ def ensemble(linear):
 
 
 @pytest.mark.parametrize("shard_rows", [65536, 64])
-def test_reading_gives_what_the_teacher_says_to_the_right_row(linear, examples, tmp_path, shard_rows):
+def test_reading_gives_what_the_teacher_says_to_the_right_row(
+    linear, examples, tmp_path, shard_rows
+):
     """A row that is off by one trains every student on its neighbour's answer."""
     data, teacher = examples(), linear()
     store = annotate(teacher, data, tmp_path / "s", dtype="float32", shard_rows=shard_rows)
@@ -64,7 +67,7 @@ def test_every_view_of_an_example_has_its_own_answer(linear, examples, tmp_path,
 
 
 @pytest.mark.parametrize("combine", ["arithmetic", "geometric"])
-@pytest.mark.parametrize("weights", [None, [1, 2, 5]])
+@pytest.mark.parametrize("weights", [None, [1.0, 2.0, 5.0]])
 @pytest.mark.parametrize("temperature", [1.0, 4.0])
 def test_members_kept_apart_combine_as_the_ensemble_does(
     ensemble, examples, tmp_path, combine, weights, temperature
@@ -83,7 +86,7 @@ def test_a_stored_mix_is_the_geometric_mean_at_any_temperature(
     ensemble, examples, tmp_path, temperature
 ):
     """A mix of probabilities would be right at one temperature only."""
-    data, teacher = examples(), ensemble("geometric", [1, 2, 5])
+    data, teacher = examples(), ensemble("geometric", [1.0, 2.0, 5.0])
     store = annotate(teacher, data, tmp_path / "s", keep="mix", dtype="float32")
     expected = teacher.knowledge(data.batch(EVERY)).log_probs(temperature)
     torch.testing.assert_close(store.read(EVERY).log_probs(temperature), expected)
@@ -96,7 +99,7 @@ def test_top_k_of_an_ensemble_lumps_the_mean_of_its_members(
     ensemble, examples, tmp_path, combine, temperature
 ):
     """The rest must be that of the mean: at T = 4 it is a third of the probability here."""
-    data, teacher = examples(), ensemble(combine, [1, 2, 5])
+    data, teacher = examples(), ensemble(combine, [1.0, 2.0, 5.0])
     store = annotate(teacher, data, tmp_path / "s", top_k=4, dtype="float32", shard_rows=100)
     read = store.read(EVERY)
     told = read.log_probs(temperature).exp()
@@ -127,14 +130,14 @@ def test_keeping_all_classes_is_stored_dense(linear, examples, tmp_path):
 
 def test_weights_mean_and_members_are_chosen_when_training(ensemble, examples, tmp_path):
     """Leaving a teacher out must leave out its weight and features too."""
-    data, teacher = examples(), ensemble("geometric", [1, 2, 5])
+    data, teacher = examples(), ensemble("geometric", [1.0, 2.0, 5.0])
     store = annotate(teacher, data, tmp_path / "s", dtype="float32")
     logits = store.read(EVERY).logits.log_softmax(-1)
     chosen = store.combined("arithmetic", without=["b"])
     expected = combine_log_probs(logits[[0, 2]], "arithmetic", (1 / 6, 5 / 6))
     torch.testing.assert_close(chosen.read(EVERY).log_probs(), expected)
     assert chosen.members == ("a", "c")
-    equal = store.combined(weights=[2, 2, 2]).read(EVERY).log_probs()
+    equal = store.combined(weights=[2.0, 2.0, 2.0]).read(EVERY).log_probs()
     torch.testing.assert_close(equal, combine_log_probs(logits, "geometric"))
     prints = {store.fingerprint, chosen.fingerprint, store.combined("arithmetic").fingerprint}
     assert len(prints) == 3
@@ -142,18 +145,19 @@ def test_weights_mean_and_members_are_chosen_when_training(ensemble, examples, t
 
 
 def test_choices_that_a_store_cannot_serve_are_refused(ensemble, examples, tmp_path):
-    """A mix silently read as members, or a top-k of another mean, would train to a plausible loss."""
+    """A mix read as members, or a top-k of another mean, would train to a plausible loss."""
     data = examples()
     store = annotate(ensemble("geometric"), data, tmp_path / "s")
     with pytest.raises(StoreError, match="no member 'bb' to leave out"):
         store.combined(without=["bb"])
     with pytest.raises(StoreError, match="all members are left out"):
         store.combined(without=["a", "b", "c"])
-    with pytest.raises(StoreError, match=r"weights \[1, 2\] do not fit 3 members"):
-        store.combined(weights=[1, 2])
-    with pytest.raises(StoreError, match=r"weights \[1, 2, -3\] do not fit"):
-        store.combined(weights=[1, 2, -3])
-    with pytest.raises(StoreError, match="combine is 'harmonic'. Use arithmetic or geometric"):
+    with pytest.raises(StoreError, match=r"weights \[1.0, 2.0\] do not fit 3 members"):
+        store.combined(weights=[1.0, 2.0])
+    with pytest.raises(StoreError, match=r"weights \[1.0, 2.0, -3.0\] do not fit"):
+        store.combined(weights=[1.0, 2.0, -3.0])
+    expected = (StoreError, jaxtyping.TypeCheckError)  # the latter where the type hook is on
+    with pytest.raises(expected, match="combine is 'harmonic'. Use arithmetic or|'harmonic'"):
         store.combined("harmonic")
     mix = annotate(ensemble("geometric"), data, tmp_path / "mix", keep="mix")
     with pytest.raises(StoreError, match="keeps only the geometric mix"):
@@ -232,7 +236,9 @@ def test_describing_names_what_is_in_the_store(ensemble, examples, tmp_path):
 
 def test_a_missing_or_unfinished_store_is_told_apart(tmp_path):
     """'No such file' would not say what to do."""
-    with pytest.raises(StoreError, match=r"no knowledge store at .*\(no manifest.json\). Write one"):
+    with pytest.raises(
+        StoreError, match=r"no knowledge store at .*\(no manifest.json\). Write one"
+    ):
         KnowledgeStore(tmp_path)
     (tmp_path / "journal.jsonl").write_text(json.dumps({}))
     with pytest.raises(StoreError, match="is not finished"):

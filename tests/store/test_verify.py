@@ -23,7 +23,7 @@ def test_an_unchanged_teacher_is_found_unchanged(
 ):
     """An alarm at every check would be switched off."""
     members = [linear("a", 1, hidden=("x",)), linear("b", 2, hidden=("x",))]
-    teacher, data = Ensemble(members, combine=combine, weights=[1, 2]), examples()
+    teacher, data = Ensemble(members, combine=combine, weights=[1.0, 2.0]), examples()
     annotate(teacher, data, tmp_path / "s", dtype=dtype, shard_rows=100, **options)
     result = verify(tmp_path / "s", teacher, data, sample=50)
     assert result.ok

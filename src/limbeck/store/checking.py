@@ -1,9 +1,9 @@
 """Refusing what a store is not about, before training pairs an example with another's answer."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
+from jaxtyping import UInt16
 
 from limbeck.errors import StoreMismatch
 from limbeck.store.format import Manifest, Subject
@@ -14,7 +14,7 @@ from limbeck.transfer_sets.transfer_set import TransferSet
 
 __all__ = ["check_store"]
 
-Checks = Callable[[], "np.ndarray[tuple[int], np.dtype[np.uint16]]"]
+Checks = Callable[[], UInt16[np.ndarray, " n"]]
 
 
 def check_store(
@@ -64,7 +64,7 @@ def check_data(subject: Subject, checks: Checks, transfer_set: TransferSet) -> N
         )
 
 
-def examples_differ(stored: "np.ndarray[Any, Any]", transfer_set: TransferSet) -> str:
+def examples_differ(stored: UInt16[np.ndarray, " n"], transfer_set: TransferSet) -> str:
     differs = np.flatnonzero(stored != transfer_set.checks())
     if not differs.size:
         return (

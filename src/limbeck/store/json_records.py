@@ -16,28 +16,25 @@ def to_json(record: Any) -> dict[str, Any]:
     return dataclasses.asdict(record)
 
 
-def from_json(kind: type[Record], value: Any, where: str = "") -> Record:
-    """JSON values as the dataclass or plain type they must be.
+def from_json(kind: type[Record], value: Any) -> Record:
+    """JSON values as the dataclass they must be.
 
     Raises:
         TypeError, KeyError: naming the place, if they are not.
     """
-    if dataclasses.is_dataclass(kind):
-        if not isinstance(value, dict):
-            raise TypeError(f"{where or kind.__name__} is not an object")
-        hints = get_type_hints(kind)
-        return kind(**{name: from_json(hint, value[name], name) for name, hint in hints.items()})
-    return value_as(kind, value, where)  # type: ignore[no-any-return]
+    return value_as(kind, value, kind.__name__)  # type: ignore[no-any-return]
 
 
 def value_as(kind: Any, value: Any, where: str) -> Any:
+    if dataclasses.is_dataclass(kind):
+        return record_as(kind, value, where)
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is tuple and isinstance(value, list):
-        return tuple(from_json(arguments[0], item, where) for item in value)
+        return tuple(value_as(arguments[0], item, where) for item in value)
     if origin is not None and origin is not tuple and isinstance(value, dict):
-        return {str(name): from_json(arguments[1], item, where) for name, item in value.items()}
+        return {str(name): value_as(arguments[1], item, where) for name, item in value.items()}
     if origin in (Union, types.UnionType):
-        return None if value is None else from_json(arguments[0], value, where)
+        return None if value is None else value_as(arguments[0], value, where)
     if origin is Literal and value in arguments:
         return value
     if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -45,3 +42,10 @@ def value_as(kind: Any, value: Any, where: str) -> Any:
     if kind in (int, str, bool) and type(value) is kind:
         return value
     raise TypeError(f"{where} is {value!r:.60}")
+
+
+def record_as(kind: Any, value: Any, where: str) -> Any:
+    if not isinstance(value, dict):
+        raise TypeError(f"{where} is {value!r:.60}")
+    hints = get_type_hints(kind)
+    return kind(**{name: value_as(hint, value[name], name) for name, hint in hints.items()})

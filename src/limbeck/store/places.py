@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from jaxtyping import Int64
 
 __all__ = ["Places"]
 
@@ -19,7 +20,7 @@ class Places:
         back: Where each row's value ends up in that order, to bring the values back.
     """
 
-    def __init__(self, rows: "np.ndarray[tuple[int], np.dtype[np.int64]]", shard_rows: int) -> None:
+    def __init__(self, rows: Int64[np.ndarray, " b"], shard_rows: int) -> None:
         shards = rows // shard_rows
         if not rows.size or shards.max() == 0:
             self.positions = rows

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt16
 from torch import Tensor
 
 from limbeck.errors import StoreError, nearest
@@ -138,7 +138,7 @@ class KnowledgeStore(KnowledgeSource):
         """
         check_store(self.manifest, self.checks, transfer_set, teacher)
 
-    def checks(self) -> "np.ndarray[tuple[int], np.dtype[np.uint16]]":
+    def checks(self) -> UInt16[np.ndarray, " n"]:
         """The 16-bit hash of each example's id and input, (n,)."""
         columns = (self.shard(number)["check"] for number in range(len(self.shards)))
         return np.concatenate([column[:: self.views] for column in columns])
