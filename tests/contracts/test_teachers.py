@@ -84,7 +84,7 @@ KINDS: dict[str, Callable[[Path], Teacher]] = {
     "mixed ensemble": lambda folder: Ensemble(
         [TorchModule(module, hidden=("relu",)), forest(folder), OnnxModel(onnx_file(folder))],
         combine="arithmetic",
-        weights=[1, 2, 3],
+        weights=[1.0, 2.0, 3.0],
     ),
 }
 

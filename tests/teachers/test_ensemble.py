@@ -107,7 +107,7 @@ def test_it_equals_a_loop_in_float64(
 def test_knowledge_keeps_every_member_apart() -> None:
     """The mean, the weights and leave-one-out are chosen at training time."""
     logits = torch.randn(2, 3, 4)
-    knowledge = Ensemble([Says(z) for z in logits], weights=[1, 3]).knowledge(batch(3))
+    knowledge = Ensemble([Says(z) for z in logits], weights=[1.0, 3.0]).knowledge(batch(3))
     assert torch.equal(knowledge.logits, logits)
     assert (knowledge.combine, knowledge.weights) == ("geometric", (0.25, 0.75))
 
@@ -116,7 +116,7 @@ def test_equal_weights_are_no_weights() -> None:
     """The same ensemble said in two ways must have one fingerprint."""
     members = [Says([[1.0, 2.0]]), Says([[3.0, 1.0]])]
     assert Ensemble(members, weights=[2.0, 2.0]).weights == ()
-    assert Ensemble(members, weights=[2, 2]).fingerprint == Ensemble(members).fingerprint
+    assert Ensemble(members, weights=[2.0, 2.0]).fingerprint == Ensemble(members).fingerprint
 
 
 def test_hidden_features_are_named_by_member() -> None:
@@ -180,8 +180,8 @@ def test_an_ensemble_of_ensembles_is_one_of_all_their_members(combine: str) -> N
     """The mean of means with their weights, by the loop."""
     logits = np.random.default_rng(1).normal(size=(4, 3, 5))
     one, two, three, four = (Says(z, name=f"t{i}") for i, z in enumerate(logits))
-    inner = Ensemble([one, two, three], combine=combine, weights=[1, 1, 2])  # type: ignore[arg-type]
-    outer = Ensemble([inner, four], combine=combine, weights=[3, 1])  # type: ignore[arg-type]
+    inner = Ensemble([one, two, three], combine=combine, weights=[1.0, 1.0, 2.0])  # type: ignore[arg-type]
+    outer = Ensemble([inner, four], combine=combine, weights=[3.0, 1.0])  # type: ignore[arg-type]
     assert [member.name for member in outer.members] == ["t0", "t1", "t2", "t3"]
     assert outer.weights == pytest.approx((3 / 16, 3 / 16, 6 / 16, 4 / 16))
     mean = reference(logits[:3], combine, [0.25, 0.25, 0.5], 1.0)
@@ -231,7 +231,7 @@ def test_what_changes_the_answer_changes_the_fingerprint() -> None:
         Ensemble([one, two]).fingerprint,
         Ensemble([two, one]).fingerprint,
         Ensemble([one, two], combine="arithmetic").fingerprint,
-        Ensemble([one, two], weights=[1, 2]).fingerprint,
+        Ensemble([one, two], weights=[1.0, 2.0]).fingerprint,
         Ensemble([one]).fingerprint,
     ]
     assert len(set(prints)) == 5

@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from jaxtyping import TypeCheckError
 from onnx import TensorProto, helper, numpy_helper
 
 from limbeck.errors import TeacherError
@@ -16,6 +17,9 @@ from limbeck.types import Batch
 
 WEIGHT = np.random.default_rng(0).normal(size=(64, 3)).astype(np.float32)
 FLOAT = TensorProto.FLOAT
+
+NOTICED = (ValueError, TypeCheckError)
+"""With --jaxtyping-packages=limbeck the type hook is the first to notice a wrong type."""
 
 
 def batch(count: int = 7) -> Batch:
@@ -278,5 +282,5 @@ def test_the_fingerprint_is_of_the_content_and_the_options(tmp_path: Path) -> No
 
 def test_an_unknown_kind_of_output_is_told(tmp_path: Path) -> None:
     """A typing error must not mean logits."""
-    with pytest.raises(ValueError, match="'logits' or 'probabilities'|Type-check error"):
+    with pytest.raises(NOTICED, match="'logits' or 'probabilities'|Type-check error"):
         OnnxModel(tmp_path / "m.onnx", output="probability")  # type: ignore[arg-type]
