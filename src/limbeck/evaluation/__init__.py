@@ -1,0 +1,23 @@
+"""Measuring: arrays in, numbers out, units in every name."""
+
+from limbeck.evaluation.accuracy import ClassScores, GroupScores
+from limbeck.evaluation.calibration import Bin
+from limbeck.evaluation.evaluation import Evaluation, evaluate
+from limbeck.evaluation.latency import Latency, latency
+from limbeck.evaluation.leave_one_out import LeftOut, leave_one_out
+from limbeck.evaluation.scoring import score
+from limbeck.evaluation.significance import Interval
+
+__all__ = [
+    "Bin",
+    "ClassScores",
+    "Evaluation",
+    "GroupScores",
+    "Interval",
+    "Latency",
+    "LeftOut",
+    "evaluate",
+    "latency",
+    "leave_one_out",
+    "score",
+]

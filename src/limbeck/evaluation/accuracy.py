@@ -1,0 +1,107 @@
+"""How often a model is right: overall, by class and by group of examples.
+
+Precision, recall and F1 of a class are 0 where their denominator is 0 (a class never predicted, or
+never seen), as in scikit-learn with zero_division=0. The macro means are over the classes that
+occur among the labels or the predictions; a class of neither has no row in them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+__all__ = ["ClassScores", "GroupScores", "correct", "macro", "per_class", "per_group"]
+
+
+@dataclass(frozen=True)
+class ClassScores:
+    """How well one class is told from the others.
+
+    Attributes:
+        name: The class.
+        examples: How many examples have this label.
+        predicted: How many examples are given this class.
+        precision: Share of those given this class that have the label, in [0, 1].
+        recall: Share of those with the label that are given this class, in [0, 1].
+        f1: Harmonic mean of precision and recall, in [0, 1].
+    """
+
+    name: str
+    examples: int
+    predicted: int
+    precision: float
+    recall: float
+    f1: float
+
+
+@dataclass(frozen=True)
+class GroupScores:
+    """How often the model is right within one group of examples.
+
+    Attributes:
+        column: The group column of the data.
+        value: The group's value in that column.
+        examples: How many labelled examples the group has.
+        accuracy: In [0, 1].
+    """
+
+    column: str
+    value: str
+    examples: int
+    accuracy: float
+
+
+def correct(scores: Float[Tensor, "n c"], labels: Int[Tensor, " n"]) -> Bool[Tensor, " n"]:
+    """Whether each example's highest score is its label's; of equal scores the first class's."""
+    return scores.argmax(dim=1) == labels
+
+
+def per_class(
+    predicted: Int[Tensor, " n"], labels: Int[Tensor, " n"], names: Sequence[str]
+) -> tuple[ClassScores, ...]:
+    """Precision, recall and F1 of every class, in the order of the names."""
+    classes = len(names)
+    hits = torch.bincount(labels[predicted == labels], minlength=classes).tolist()
+    given = torch.bincount(predicted, minlength=classes).tolist()
+    there = torch.bincount(labels, minlength=classes).tolist()
+    return tuple(
+        ClassScores(
+            name=name,
+            examples=there[i],
+            predicted=given[i],
+            precision=share(hits[i], given[i]),
+            recall=share(hits[i], there[i]),
+            f1=share(2 * hits[i], given[i] + there[i]),
+        )
+        for i, name in enumerate(names)
+    )
+
+
+def macro(rows: Sequence[ClassScores]) -> tuple[float, float, float]:
+    """Unweighted means of precision, recall and F1 over the classes that occur."""
+    occurring = [row for row in rows if row.examples or row.predicted]
+    count = len(occurring)
+    return (
+        share(sum(row.precision for row in occurring), count),
+        share(sum(row.recall for row in occurring), count),
+        share(sum(row.f1 for row in occurring), count),
+    )
+
+
+def per_group(
+    hits: Bool[Tensor, " n"], column: str, values: Sequence[str]
+) -> tuple[GroupScores, ...]:
+    """Accuracy of every value of a group column, in the order of the values' names."""
+    members: dict[str, list[bool]] = {}
+    for value, hit in zip(values, hits.tolist(), strict=True):
+        members.setdefault(str(value), []).append(hit)
+    return tuple(
+        GroupScores(column, value, len(found), sum(found) / len(found))
+        for value, found in sorted(members.items())
+    )
+
+
+def share(part: float, whole: float) -> float:
+    return part / whole if whole else 0.0
