@@ -6,7 +6,8 @@ import pytest
 from jaxtyping import TypeCheckError
 
 from limbeck.fingerprint import module_digest
-from limbeck.students import Student, cnn, from_architecture, mlp, parameters
+from limbeck.students import Student, cnn, mlp
+from limbeck.students.architecture import from_architecture, parameters
 
 NOTICED = (ValueError, TypeCheckError)
 """With --jaxtyping-packages=limbeck the type hook is the first to notice a wrong type."""

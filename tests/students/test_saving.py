@@ -44,6 +44,12 @@ def test_a_loaded_student_answers_the_same(tmp_path: Path) -> None:
     assert torch.equal(again.outputs(batch).logits, student.outputs(batch).logits)
 
 
+def test_a_loaded_student_starts_from_its_weights_with_every_seed(tmp_path: Path) -> None:
+    """Training it further from new random weights would throw away what it knows, quietly."""
+    again = load(save(trained_cnn(), tmp_path))
+    assert module_digest(again.fresh(5).module) == module_digest(trained_cnn().module)
+
+
 def test_saving_twice_writes_the_same_bytes(tmp_path: Path) -> None:
     """A resumed run's student is compared byte by byte."""
     for name in ("one", "two"):

@@ -1,6 +1,5 @@
 """Students: a module, the hidden layers to read, and small reference architectures."""
 
-from limbeck.students.architecture import from_architecture, parameters
 from limbeck.students.capture import capture, check_layers
 from limbeck.students.cnn import cnn
 from limbeck.students.mlp import mlp
@@ -13,11 +12,9 @@ __all__ = [
     "capture",
     "check_layers",
     "cnn",
-    "from_architecture",
     "from_file",
     "load",
     "mlp",
-    "parameters",
     "save",
     "user_function",
 ]

@@ -65,6 +65,8 @@ def save(student: Student, folder: str | Path) -> Path:
 def load(folder: str | Path, *, module: nn.Module | Student | None = None) -> Student:
     """The student that `save` wrote, in evaluation mode on the CPU.
 
+    Trained further, it starts from the saved weights with every seed.
+
     Args:
         folder: With student.safetensors and student.json.
         module: The model to put the weights into, where limbeck cannot build it: a student made
@@ -94,6 +96,7 @@ def load(folder: str | Path, *, module: nn.Module | Student | None = None) -> St
     student.hidden = tuple(facts["hidden"])
     student.classes = tuple(facts["classes"])
     student.input_shape = tuple(facts["input_shape"])
+    student.build = None
     student.module.eval()
     return student
 
