@@ -141,6 +141,14 @@ def test_answers_that_are_not_finite_are_refused_by_id(data, logits, tmp_path, b
         annotate(Known(logits), data, tmp_path / "s")
 
 
+def test_finite_answers_whose_sum_is_not_are_stored(data, tmp_path):
+    """Looking at the sum alone would refuse logits that are merely large."""
+    huge = torch.full((100, 4), 3e38)
+    huge[:, 0] = -3e38
+    store = annotate(Known(huge), data, tmp_path / "s")
+    assert store.read(torch.tensor([5])).logits.tolist() == [[[-60000, 0, 0, 0]]]
+
+
 def test_hidden_features_too_large_for_float16_are_refused(data, logits, tmp_path):
     """Infinity in a feature makes the loss of every hint infinite."""
 

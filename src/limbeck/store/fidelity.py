@@ -51,8 +51,9 @@ def measured(teacher: Float[Tensor, "m b c"], stored: Float[Tensor, "m b c"]) ->
     """What was lost between these log-probabilities and those that the store gives back."""
     divergence = kl_divergence(teacher, stored).flatten()
     bins = (divergence.clamp(min=SMALLEST).log2() * BINS_PER_OCTAVE).ceil().long()
-    numbers, counts = torch.unique(bins, return_counts=True)
-    kl = {str(n): c for n, c in zip(numbers.tolist(), counts.tolist(), strict=True)}
+    least = int(bins.min())
+    counts = torch.bincount(bins - least).tolist()
+    kl = {str(least + number): count for number, count in enumerate(counts) if count}
     return Measures(kl, int((teacher.argmax(-1) == stored.argmax(-1)).sum()))
 
 

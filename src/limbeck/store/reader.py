@@ -28,7 +28,7 @@ class KnowledgeStore(KnowledgeSource):
     """Knowledge on disk, by row and view.
 
     Opening checks the manifest and the sizes of the shards. A shard's checksum is checked when it
-    is first read (about 0.7 s per GB), then it stays memory-mapped: a store of any size opens at
+    is first read (about 1 s per GB), then it stays memory-mapped: a store of any size opens at
     once and takes no memory that the system could not take back.
 
     Args:
