@@ -105,6 +105,14 @@ def test_a_layer_that_runs_twice_is_an_error() -> None:
         model(torch.randn(5, 4))
 
 
+def test_a_layer_that_is_named_twice_is_read_once() -> None:
+    """Two objectives may read the same layer."""
+    model = two_layers()
+    with capture(model, ("layer1", "layer1")) as features:
+        model(torch.randn(5, 4))
+    assert tuple(features) == ("layer1",)
+
+
 def test_a_layer_overwritten_in_place_is_an_error() -> None:
     """ReLU(inplace=True) changes the activation of the layer before it, after it was read."""
     model = net(layer1=nn.Linear(4, 3), relu=nn.ReLU(inplace=True), output=nn.Linear(3, 2))

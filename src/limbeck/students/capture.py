@@ -50,7 +50,7 @@ def capture(
     versions: dict[str, int] = {}
     handles: list[RemovableHandle] = []
     try:
-        for path in paths:
+        for path in dict.fromkeys(paths):
             handles.append(watch(layer_at(module, path, whose), path, found, versions, whose))
         yield found
     finally:
