@@ -12,7 +12,15 @@ if TYPE_CHECKING:
     from limbeck import objectives, students, teachers, transfer_sets
     from limbeck.annotation import annotate
     from limbeck.comparison import Comparison, compare
-    from limbeck.errors import LimbeckError, NoKnowledgeWarning, RecipeError, StoreMismatch
+    from limbeck.errors import (
+        DataError,
+        LimbeckError,
+        NoKnowledgeWarning,
+        RecipeError,
+        StoreError,
+        StoreMismatch,
+        TeacherError,
+    )
     from limbeck.evaluation import Evaluation, evaluate
     from limbeck.experiment import Experiment
     from limbeck.exporting import Export, export
@@ -37,13 +45,16 @@ if TYPE_CHECKING:
     from limbeck.students import Student
     from limbeck.teachers import Ensemble, Estimator, OnnxModel, Teacher, TorchModule
     from limbeck.training import Training, distill
-    from limbeck.transfer_sets import Shift, Splits, TransferSet, Views
+    from limbeck.transfer_sets import Flip, Shift, Splits, TransferSet, Views
     from limbeck.types import Batch, Knowledge, Outputs, TopK
 
 WHERE = {
     "annotation": ["annotate"],
     "comparison": ["Comparison", "compare"],
-    "errors": ["LimbeckError", "NoKnowledgeWarning", "RecipeError", "StoreMismatch"],
+    "errors": [
+        "DataError", "LimbeckError", "NoKnowledgeWarning", "RecipeError", "StoreError",
+        "StoreMismatch", "TeacherError",
+    ],
     "evaluation": ["Evaluation", "evaluate"],
     "experiment": ["Experiment"],
     "exporting": ["Export", "export"],
@@ -61,7 +72,7 @@ WHERE = {
     "students": ["Student"],
     "teachers": ["Ensemble", "Estimator", "OnnxModel", "Teacher", "TorchModule"],
     "training": ["Training", "distill"],
-    "transfer_sets": ["Shift", "Splits", "TransferSet", "Views"],
+    "transfer_sets": ["Flip", "Shift", "Splits", "TransferSet", "Views"],
     "types": ["Batch", "Knowledge", "Outputs", "TopK"],
 }  # fmt: skip
 PACKAGES = ("objectives", "students", "teachers", "transfer_sets")
@@ -69,13 +80,14 @@ MODULE_OF = {name: module for module, names in WHERE.items() for name in names}
 
 __all__ = [
     "SGD", "AdamW", "AttentionTransfer", "Batch", "Comparison", "Constant", "Cosine",
-    "DecoupledSoftTargets", "Dist", "Ensemble", "Estimator", "Evaluation", "Experiment", "Export",
-    "HardLabels", "Hints", "Knowledge", "KnowledgeStore", "LimbeckError", "LiveTeacher",
-    "LogitMatching", "NoKnowledgeWarning", "Objective", "OneCycle", "OnnxModel", "Outputs",
-    "Recipe", "RecipeError", "RelationalDistances", "Run", "Shift", "SimilarityPreserving",
-    "SoftTargets", "Splits", "StoreMismatch", "Student", "Teacher", "TopK", "TorchModule",
-    "Training", "TransferSet", "Views", "annotate", "compare", "distill", "evaluate", "export",
-    "objectives", "predict", "report", "students", "teachers", "transfer_sets", "verify",
+    "DataError", "DecoupledSoftTargets", "Dist", "Ensemble", "Estimator", "Evaluation",
+    "Experiment", "Export", "Flip", "HardLabels", "Hints", "Knowledge", "KnowledgeStore",
+    "LimbeckError", "LiveTeacher", "LogitMatching", "NoKnowledgeWarning", "Objective",
+    "OneCycle", "OnnxModel", "Outputs", "Recipe", "RecipeError", "RelationalDistances", "Run",
+    "Shift", "SimilarityPreserving", "SoftTargets", "Splits", "StoreError", "StoreMismatch",
+    "Student", "Teacher", "TeacherError", "TopK", "TorchModule", "Training", "TransferSet",
+    "Views", "annotate", "compare", "distill", "evaluate", "export", "objectives", "predict",
+    "report", "students", "teachers", "transfer_sets", "verify",
 ]  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from limbeck.store.live import LiveTeacher
 from limbeck.store.reader import KnowledgeStore, describe
 from limbeck.store.source import KnowledgeSource
-from limbeck.store.verify import Verification, verify
+from limbeck.store.verification import Verification, verify
 
 __all__ = [
     "KnowledgeSource",
