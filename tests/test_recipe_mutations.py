@@ -45,7 +45,7 @@ views: {transform: {shift: {pixels: 2}}, count: 4}
 student: {mlp: {hidden: [16]}}
 objective: [dist: {temperature: 2.0}]
 seed: 0
-seeds: [1, 2]
+seeds: 2
 output: runs/x
 """,
 )

@@ -80,7 +80,7 @@ class Piece:
 
     def filled(self, target: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments, and of what is given the parameters that the recipe leaves out."""
-        known = inspect.signature(target).parameters
+        known = {*inspect.signature(target).parameters, *parameters(target)}
         return {
             **{name: value for name, value in given.items() if name in known},
             **self.arguments,

@@ -22,6 +22,8 @@ __all__ = ["arguments", "choose", "parameters", "read", "refuse_unknown"]
 
 SEQUENCES = (tuple, list, collections.abc.Sequence, collections.abc.Iterable)
 MAPPINGS = (dict, collections.abc.Mapping)
+KEYWORD = inspect.Parameter.KEYWORD_ONLY
+VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 @functools.cache
@@ -34,8 +36,11 @@ def parameters(target: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
     found = {}
     for name, parameter in inspect.signature(target).parameters.items():
         annotation = hints.get(name, parameter.annotation)
-        if parameter.kind is not parameter.VAR_KEYWORD and expressible(annotation):
+        if parameter.kind not in VARIABLE and expressible(annotation):
             found[name] = parameter.replace(annotation=annotation)
+        if parameter.kind is parameter.VAR_KEYWORD and hasattr(target, "get_params"):
+            others = target().get_params()  # XGBoost's classes take most of theirs as keywords
+            found |= {other: inspect.Parameter(other, KEYWORD, default=None) for other in others}
     return found
 
 
@@ -69,10 +74,7 @@ def arguments(
     known = {name: value for name, value in parameters(target).items() if name != "self"}
     refuse_unknown(stated, known, owner)
     for name, parameter in inspect.signature(target).parameters.items():
-        required = parameter.default is parameter.empty and parameter.kind not in (
-            parameter.VAR_POSITIONAL,
-            parameter.VAR_KEYWORD,
-        )
+        required = parameter.default is parameter.empty and parameter.kind not in VARIABLE
         if required and name not in stated and name not in given:
             raise node.place.error(f"{owner} needs {name!r}. Add '{name}: ...' to it.")
     return {

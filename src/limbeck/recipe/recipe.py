@@ -49,7 +49,7 @@ class Recipe:
         training: How the student is trained.
         views: Augmentation of the transfer set, stored with the knowledge; None for none.
         seed: Of the student's weights, order and dropout.
-        seeds: How many seeds `compare` repeats the run with, or which; None: its default.
+        seeds: How many seeds `compare` trains with, >= 2; None: its default.
         output: The folder for everything that is made; default: runs/<name>.
     """
 
@@ -62,7 +62,7 @@ class Recipe:
     training: Training
     views: Piece | None
     seed: int
-    seeds: int | tuple[int, ...] | None
+    seeds: int | None
     output: Path
     tree: Node = field(repr=False, compare=False)
 
@@ -231,11 +231,10 @@ def read_term(node: Node) -> tuple[float, Piece]:
     return weight, piece
 
 
-def read_seeds(node: Node) -> int | tuple[int, ...]:
-    seeds: int | tuple[int, ...] = read(node, int | tuple[int, ...], "seeds")
-    count = seeds if isinstance(seeds, int) else len(seeds)
-    if not 1 <= count <= MOST_SEEDS:
-        raise node.place.error(f"seeds is {shown(seeds)}; it needs 1 to {MOST_SEEDS} of them.")
+def read_seeds(node: Node) -> int:
+    seeds: int = read(node, int, "seeds")
+    if not 2 <= seeds <= MOST_SEEDS:
+        raise node.place.error(f"seeds is {shown(seeds)}; a verdict needs 2 to {MOST_SEEDS}.")
     return seeds
 
 
