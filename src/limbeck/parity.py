@@ -39,6 +39,7 @@ def measure(
 ) -> tuple[float, float]:
     """Largest logit difference and share of equal top classes; raises if they do not pass."""
     answers = runtime_logits(path, rows)
+    assert answers.shape == expected.shape
     difference = float((answers - expected).abs().max())
     same = answers.argmax(dim=1) == expected.argmax(dim=1)
     if expected.shape[1] > 1:

@@ -1,0 +1,3 @@
+from limbeck.reporting.html import report
+
+__all__ = ["report"]
