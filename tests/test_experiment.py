@@ -299,3 +299,38 @@ def test_someone_elses_store_is_not_deleted(tmp_path: Path) -> None:
     (tmp_path / "out" / "knowledge.made.json").unlink()
     with pytest.raises(LimbeckError, match="Delete it, or annotate to another path"):
         experiment(tmp_path).store()
+
+
+@pytest.mark.slow
+def test_a_whole_experiment_is_reused_to_its_last_step(tmp_path: Path) -> None:
+    """An ONNX file asked for again that trains twenty students again."""
+    changes = ("data.digits.test=0.1",)
+    first = experiment(tmp_path, *changes)
+    first.evaluation()
+    comparison, exported = first.comparison(), first.export()
+    told = Told()
+    second = experiment(tmp_path, *changes, told=told)
+    assert second.evaluation() == first.evaluation()
+    assert second.comparison().sentence == comparison.sentence
+    assert second.export() == exported
+    assert told.count("train") == told.count("annotate") == 0
+    assert [line.partition(":")[0] for line in told.lines] == [
+        "knowledge store",
+        "student",
+        "evaluation",
+        "comparison",
+        "ONNX file",
+    ]
+
+
+def test_an_interrupted_comparison_goes_on(tmp_path: Path) -> None:
+    """Ctrl-C in the twentieth training that costs the nineteen before it."""
+    told = Told(stop=lambda what, done: what.startswith("train 4"))
+    with pytest.raises(KeyboardInterrupt):
+        experiment(tmp_path, told=told).comparison()
+    again = Told()
+    comparison = experiment(tmp_path, told=again).comparison()
+    assert again.count("train 2") == again.count("train 3") == 0
+    assert again.count("train 4") > 0
+    whole = experiment(tmp_path / "whole").comparison()
+    assert comparison.difference_points == whole.difference_points

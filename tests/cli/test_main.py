@@ -228,6 +228,21 @@ def test_an_exported_student_predicts_without_torch(
     assert len(Path("p.csv").read_text().splitlines()) == 4
 
 
+@pytest.mark.slow
+def test_a_run_ends_with_the_verdict_and_where_everything_is(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A long run whose result has to be searched for."""
+    assert main(["run", "small.yaml"]) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"The distilled student (BEATS|TIES|LOSES)", printed)
+    for file in ("runs/small/report.html", "runs/small/student.onnx", "runs/small/student"):
+        assert f" {file}\n" in printed
+        assert Path(file).exists()
+    assert main(["report", "small.yaml"]) == 0
+    assert "report: runs/small/report.html" in capsys.readouterr().out
+
+
 def test_objectives_are_listed_and_explained(capsys: pytest.CaptureFixture[str]) -> None:
     """A name in a recipe without a word on what it does."""
     assert main(["objectives"]) == 0

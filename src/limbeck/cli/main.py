@@ -1,5 +1,6 @@
 """The command `limbeck`: its verbs, and how each ending becomes an exit code."""
 
+import os
 from collections.abc import Sequence
 
 import typer
@@ -87,6 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Args: arguments: What follows the word limbeck; None: those of this process.
     """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads stall a busy machine
     try:
         code = app(None if arguments is None else list(arguments), standalone_mode=False)
         if code == INTERRUPTED:
