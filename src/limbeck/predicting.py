@@ -7,7 +7,6 @@ import csv
 import json
 import zipfile
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -193,16 +192,17 @@ def read_rows(path: Path) -> Shaped[np.ndarray, "n ..."]:
     return rows
 
 
-def chosen(archive: Mapping[str, np.ndarray], path: Path) -> np.ndarray:
-    """The array "inputs" of an archive, or its only one."""
-    names = list(archive)
+def chosen(archive: Any, path: Path) -> np.ndarray:
+    """The array "inputs" of an .npz archive, or its only one."""
+    names = archive.files
     name = names[0] if len(names) == 1 else "inputs"
     if name not in names:
         raise DataError(
             f"{path} holds the arrays {', '.join(names) or 'none'}. Call the rows 'inputs', or "
             "keep them alone in the file."
         )
-    return archive[name]
+    array: np.ndarray = archive[name]
+    return array
 
 
 def prepared(

@@ -18,7 +18,7 @@ from limbeck.exporting import Export
 from limbeck.reporting import report
 from limbeck.reporting.contents import SIGNS, exported, recipe_text, table, tiles
 from limbeck.reporting.html import packaged
-from limbeck.reporting.sections import classes, pooled
+from limbeck.reporting.sections import classes, pooled, teachers
 
 EXPORT = Export(Path("runs/student.onnx"), 26_113, 1.91e-6, 0.9972, 360, (1, 8, 8), ("cat", "dog"))
 
@@ -282,14 +282,32 @@ def test_of_many_classes_the_best_and_the_worst_are_shown(comparison):
     assert len(names) == 24
 
 
+def test_teachers_that_nobody_misses_get_a_sentence_instead_of_an_empty_chart(comparison):
+    """A chart of zeros; or the training accuracy of labels that do not exist."""
+
+    def section(points: float | None) -> tuple[list[str], str]:
+        rows = tuple(replace(row, accuracy_points=points) for row in comparison.left_out)
+        found = teachers(replace(comparison, left_out=rows))
+        assert found is not None
+        return [chart.id for chart in found.charts], found.note
+
+    assert section(-0.5)[0] == ["chart-answers", "chart-without"]
+    charts, note = section(0.0)
+    assert charts == ["chart-answers"]
+    assert note.endswith("On the 1,437 labelled ones, accuracy is the same without any of them.")
+    charts, note = section(None)
+    assert charts == ["chart-answers"]
+    assert "labelled" not in note
+
+
 def test_the_seeds_bins_are_pooled_by_their_examples(comparison):
     """A bin of one example that weighs as much as one of two hundred."""
     first = replace(
         comparison.scratch[0],
         examples=4,
-        reliability=(Bin(0, 1, 3, 0.9, 1.0), Bin(1, 2, 0, 0.0, 0.0)),
+        reliability=(Bin(0.0, 1.0, 3, 0.9, 1.0), Bin(1.0, 2.0, 0, 0.0, 0.0)),
     )
     second = replace(
-        first, examples=1, reliability=(Bin(0, 1, 1, 0.5, 0.0), Bin(1, 2, 0, 0.0, 0.0))
+        first, examples=1, reliability=(Bin(0.0, 1.0, 1, 0.5, 0.0), Bin(1.0, 2.0, 0, 0.0, 0.0))
     )
     assert pooled([first, second]) == [(pytest.approx(0.8), pytest.approx(0.75), 0.8)]

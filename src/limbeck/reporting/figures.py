@@ -243,7 +243,7 @@ def reliability(bins: Mapping[str, Sequence[tuple[float, float, float]]]) -> Spe
         .encode(x=x, y=y)
     )
     base = alt.Chart(data(rows))
-    line = base.mark_line(strokeWidth=1.5, opacity=0.8).encode(x=x, y=y, color=colour)
+    line = base.mark_line(strokeWidth=1.5, opacity=0.4).encode(x=x, y=y, color=colour)
     size = alt.Size("share:Q", scale=alt.Scale(domain=[0, 1], range=[24, 240]), legend=None)
     points = base.mark_point(filled=True, opacity=0.9).encode(
         x=x,

@@ -135,8 +135,9 @@ def classes(comparison: "Comparison") -> Section | None:
     rows = [row for row in comparison.per_class if row.examples]
     if not rows:
         return None
+    level = number(100 * comparison.difference_points.confidence, 0)
     note = "Distilled minus from scratch, in points: the share of a class's examples that are "
-    note += "recognised. The lines are intervals."
+    note += f"recognised. The lines are {level}% intervals."
     if len(rows) > MOST_CLASSES:
         ordered = sorted(rows, key=lambda row: -row.change_points.estimate)
         half = MOST_CLASSES // 2
@@ -159,6 +160,10 @@ def teachers(comparison: "Comparison") -> Section | None:
     if not rows:
         return None
     names = [row.name for row in rows]
+    note = (
+        f"The ensemble without one of its teachers, on {count(rows[0].examples)} examples of the "
+        "transfer set, which the teachers may have been trained on."
+    )
     lost = figures.changes(
         names,
         [100 * (1 - row.agreement) for row in rows],
@@ -167,8 +172,9 @@ def teachers(comparison: "Comparison") -> Section | None:
         colour="var(--teacher)",
     )
     charts = [Figure("chart-answers", lost, "Answers that change without it")]
-    if all(row.accuracy_points is not None for row in rows):
-        changes = [row.accuracy_points or 0.0 for row in rows]
+    changes = [row.accuracy_points for row in rows if row.accuracy_points is not None]
+    labelled = f"{count(rows[0].labelled)} labelled ones"
+    if any(changes) and len(changes) == len(rows):
         accuracy = figures.changes(
             names,
             changes,
@@ -176,12 +182,15 @@ def teachers(comparison: "Comparison") -> Section | None:
             texts=[points(change) for change in changes],
             colour="var(--teacher)",
         )
-        charts.append(Figure("chart-without", accuracy, "Accuracy without it"))
+        charts.append(
+            Figure("chart-without", accuracy, "Accuracy without it", f"On the {labelled}.")
+        )
+    elif changes:
+        note += f" On the {labelled}, accuracy is the same without any of them."
     return Section(
         id="teachers",
         title="What each teacher adds",
-        note=f"The ensemble without one of its teachers, on {count(rows[0].examples)} examples of "
-        "the transfer set, which the teachers may have been trained on.",
+        note=note,
         layout="grid",
         charts=tuple(charts),
     )
