@@ -11,8 +11,8 @@ import limbeck
 from limbeck import objectives, students, transfer_sets
 from limbeck.cli.main import VERBS
 from limbeck.recipe import Recipe, vocabulary
+from limbeck.recipe.annotations import parameters
 from limbeck.recipe.naming import snake_case
-from limbeck.recipe.reading import parameters
 from limbeck.training import Training
 
 STEPS = ("annotate", "distill", "evaluate", "compare", "export", "report")

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+from limbeck.recipe.annotations import parameters
 from limbeck.recipe.marked import Node, Place, compose, one_line, shown
 from limbeck.recipe.pieces import Piece
-from limbeck.recipe.reading import parameters
 
 __all__ = ["change"]
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from limbeck.recipe import user_code
+from limbeck.recipe.annotations import parameters
 from limbeck.recipe.marked import Node, Place, plain
 from limbeck.recipe.reading import (
     arguments,
     choose,
     construct,
     mapping,
-    parameters,
     refuse_unknown,
     single,
 )

@@ -11,10 +11,11 @@ import yaml
 from limbeck.errors import RecipeError, nearest
 from limbeck.objectives import Objective, WeightedSum
 from limbeck.recipe import vocabulary
+from limbeck.recipe.annotations import members, parameters
 from limbeck.recipe.changes import change
 from limbeck.recipe.marked import Node, Place, compose, one_line, plain, shown
 from limbeck.recipe.pieces import Piece, read_piece
-from limbeck.recipe.reading import arguments, mapping, members, parameters, read, refuse_unknown
+from limbeck.recipe.reading import arguments, mapping, read, refuse_unknown
 from limbeck.recipe.teachers import (
     FROM_DATA,
     Ensembled,

@@ -7,13 +7,13 @@ from typing import Any
 
 from limbeck.errors import nearest
 from limbeck.recipe import user_code, vocabulary
+from limbeck.recipe.annotations import parameters
 from limbeck.recipe.marked import Node, plain, shown
 from limbeck.recipe.pieces import Piece, read_piece
 from limbeck.recipe.reading import (
     arguments,
     construct,
     mapping,
-    parameters,
     read,
     refuse_unknown,
     single,
