@@ -1,3 +1,4 @@
+import copy
 import json
 import sys
 import warnings
@@ -99,6 +100,24 @@ def exported(student: Student, tmp_path_factory: pytest.TempPathFactory) -> Expo
     return export(student, tmp_path_factory.mktemp("export") / "student.onnx")
 
 
+@pytest.fixture(scope="module")
+def written(student: Student) -> onnx.ModelProto:
+    assert student.probe is not None
+    return exporting.onnx_model(student.module, student.probe)
+
+
+@pytest.fixture
+def quick(written: onnx.ModelProto, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exports of `student` take what torch wrote once; what is done with it is all real."""
+
+    def copied(module: nn.Module, rows: Tensor) -> onnx.ModelProto:
+        model = onnx.ModelProto()
+        model.CopyFrom(written)
+        return model
+
+    monkeypatch.setattr(exporting, "onnx_model", copied)
+
+
 def run(path: Path, inputs: np.ndarray) -> np.ndarray:
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     return session.run(["logits"], {"inputs": inputs})[0]
@@ -188,6 +207,7 @@ def test_a_result_reads_as_a_sentence_and_cannot_change(exported):
         exported.bytes = 0  # type: ignore[misc]
 
 
+@pytest.mark.usefixtures("quick")
 def test_real_rows_are_compared_up_to_ten_thousand(student, tmp_path):
     """Parity shown on a handful of easy rows, or an hour spent on all of a million."""
     result = export(student, tmp_path / "a.onnx", data=Rows(torch.rand(703, 1, 6, 6), NAMES))
@@ -206,9 +226,10 @@ def test_the_batches_are_of_several_sizes_and_cover_every_row():
     assert [len(part) for part in parity.batches(rows[:1])] == [1]
 
 
-def test_a_student_without_class_names_gets_those_of_the_data_or_numbers(tmp_path):
+@pytest.mark.usefixtures("quick")
+def test_a_student_without_class_names_gets_those_of_the_data_or_numbers(student, tmp_path):
     """Labels that cannot be told apart in the deployed file."""
-    student = student_of(flat_net)
+    student = copy.copy(student)
     student.classes = ()
     assert export(student, tmp_path / "a.onnx").classes == ("0", "1", "2")
     data = Rows(torch.rand(3, 1, 6, 6), NAMES)
@@ -217,12 +238,13 @@ def test_a_student_without_class_names_gets_those_of_the_data_or_numbers(tmp_pat
 
 def test_one_real_row_is_enough(tmp_path):
     """A batch of one taken for a constant of the model."""
-    student = student_of(flat_net, examples=40)
+    student = student_of(flat_net)
     result = export(student, tmp_path / "a.onnx", data=Rows(torch.rand(1, 1, 6, 6), NAMES))
     assert result.examples == 1
     assert "on 1 real row its" in str(result)
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_file_that_answers_differently_is_refused_and_not_left(student, tmp_path, monkeypatch):
     """Deploying another model than the one that was measured; losing the good older file."""
     path = tmp_path / "student.onnx"
@@ -334,14 +356,15 @@ def test_a_senseless_tolerance_is_refused(student, tmp_path, tolerance):
         export(student, tmp_path / "a.onnx", tolerance=tolerance)
 
 
-def test_a_path_that_cannot_be_written_is_a_sentence(tmp_path):
+@pytest.mark.usefixtures("quick")
+def test_a_path_that_cannot_be_written_is_a_sentence(student, tmp_path):
     """A traceback at the end of a long run."""
     (tmp_path / "file").write_text("")
     with pytest.raises(LimbeckError, match="cannot be written"):
-        export(plain(nn.Linear(4, 3)), tmp_path / "file" / "student.onnx")
+        export(student, tmp_path / "file" / "student.onnx")
     (tmp_path / "folder").mkdir()
     with pytest.raises(LimbeckError, match=r"folder cannot be written"):
-        export(plain(nn.Linear(4, 3)), tmp_path / "folder")
+        export(student, tmp_path / "folder")
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file", "folder"]
 
 
