@@ -193,8 +193,10 @@ def concluded(
 ) -> Comparison:
     """The verdict on the figures."""
     differences = distilled.hits - scratch.hits
-    difference = crossed(differences, measure.confidence).scaled(100)
-    accuracies = [crossed(a.hits, measure.confidence).within(0, 1) for a in (distilled, scratch)]
+    difference = crossed(differences, measure.confidence).scaled(100.0)
+    accuracies = [
+        crossed(a.hits, measure.confidence).within(0.0, 1.0) for a in (distilled, scratch)
+    ]
     gap, gap_note = recovered(measure, differences, scratch.hits)
     knowledge = run.knowledge
     left_out = (
@@ -243,7 +245,7 @@ def advised(
 ) -> tuple[str, ...]:
     """What to try where distilling did not win."""
     differences = distilled.hits - scratch.hits
-    difference = crossed(differences, measure.confidence).scaled(100)
+    difference = crossed(differences, measure.confidence).scaled(100.0)
     if verdict_of(difference) == "BEATS":
         return ()
     by_seed, by_example = variances(differences.mean(axis=1), differences.mean(axis=0))
@@ -277,7 +279,7 @@ def recovered(
     gap = ratio(differences, ahead, measure.confidence)
     if gap is not None:
         return gap, ""
-    lead = crossed(ahead, measure.confidence).scaled(100)
+    lead = crossed(ahead, measure.confidence).scaled(100.0)
     return None, (
         f"not stated, as the teacher is not surely better than the student from scratch "
         f"({lead.estimate:+.2f} points, interval {lead.low:+.2f} to {lead.high:+.2f})"
@@ -296,7 +298,7 @@ def class_changes(
         count = int(of_class.sum())
         means = [float(hits.mean()) if count else 0.0 for hits in pair]
         if count > 1:
-            change = crossed(pair[0] - pair[1], measure.confidence).scaled(100)
+            change = crossed(pair[0] - pair[1], measure.confidence).scaled(100.0)
         else:
             points = 100 * (means[0] - means[1])
             change = Interval(points, -math.inf, math.inf, measure.confidence)

@@ -82,11 +82,11 @@ def per_class(
 def macro(rows: Sequence[ClassScores]) -> tuple[float, float, float]:
     """Unweighted means of precision, recall and F1 over the classes that occur."""
     occurring = [row for row in rows if row.examples or row.predicted]
-    count = len(occurring)
+    count = max(len(occurring), 1)
     return (
-        share(sum(row.precision for row in occurring), count),
-        share(sum(row.recall for row in occurring), count),
-        share(sum(row.f1 for row in occurring), count),
+        sum(row.precision for row in occurring) / count,
+        sum(row.recall for row in occurring) / count,
+        sum(row.f1 for row in occurring) / count,
     )
 
 
@@ -103,5 +103,5 @@ def per_group(
     )
 
 
-def share(part: float, whole: float) -> float:
+def share(part: int, whole: int) -> float:
     return part / whole if whole else 0.0

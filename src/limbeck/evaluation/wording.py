@@ -101,15 +101,16 @@ def cells(row: TableRow) -> list[str]:
     ]
 
 
-def size(amount: float) -> str:
+def size(amount: int) -> str:
     """Bytes in powers of 1000: 812 B, 9.2 kB, 4.8 MB."""
     if amount < 1000:
-        return f"{amount:.0f} B"
+        return f"{amount} B"
+    scaled = float(amount)
     for unit in ("kB", "MB", "GB"):
-        amount /= 1000
-        if amount < 999.95 or unit == "GB":
+        scaled /= 1000
+        if scaled < 999.95 or unit == "GB":
             break
-    return f"{amount:,.1f} {unit}"
+    return f"{scaled:,.1f} {unit}"
 
 
 def wrapped(text: str, *, bullet: str = "") -> str:

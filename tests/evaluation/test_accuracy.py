@@ -1,0 +1,55 @@
+"""Against scikit-learn, the independent reference."""
+
+import pytest
+import torch
+from sklearn.metrics import precision_recall_fscore_support
+
+from limbeck.evaluation.accuracy import correct, macro, per_class, per_group
+
+
+def labels_and_predictions(seed: int, classes: int = 6, examples: int = 200):
+    draws = torch.Generator().manual_seed(seed)
+    labels = torch.randint(classes, (examples,), generator=draws)
+    noise = torch.randint(classes, (examples,), generator=draws)
+    predicted = torch.where(torch.rand(examples, generator=draws) < 0.6, labels, noise)
+    return labels, predicted
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_precision_recall_and_f1_are_those_of_scikit_learn(seed: int) -> None:
+    """Precision and recall exchanged, or F1 of the means instead of the mean of F1."""
+    labels, predicted = labels_and_predictions(seed)
+    rows = per_class(predicted, labels, [f"class {i}" for i in range(6)])
+    expected = precision_recall_fscore_support(labels, predicted, labels=range(6))
+    for i, row in enumerate(rows):
+        assert row.name == f"class {i}"
+        assert (row.precision, row.recall, row.f1) == pytest.approx([e[i] for e in expected[:3]])
+        assert row.examples == expected[3][i]
+        assert row.predicted == int((predicted == i).sum())
+    means = precision_recall_fscore_support(labels, predicted, average="macro")[:3]
+    assert macro(rows) == pytest.approx(means)
+
+
+def test_a_class_never_predicted_has_precision_zero_as_in_scikit_learn() -> None:
+    """A division by zero, or a class that drops out of the macro mean and flatters it."""
+    labels = torch.tensor([0, 0, 1, 1, 2])
+    predicted = torch.tensor([0, 0, 1, 0, 3])
+    rows = per_class(predicted, labels, ["a", "b", "c", "d", "never"])
+    expected = precision_recall_fscore_support(labels, predicted, average="macro", zero_division=0)
+    assert macro(rows) == pytest.approx(expected[:3])
+    assert [row.precision for row in rows[2:]] == [0, 0, 0]
+    assert [row.recall for row in rows[2:]] == [0, 0, 0]
+
+
+def test_of_equal_scores_the_first_class_counts() -> None:
+    """A tie that counts as right whichever class the label is."""
+    scores = torch.zeros(3, 3)
+    assert correct(scores, torch.tensor([0, 1, 2])).tolist() == [True, False, False]
+
+
+def test_groups_are_counted_apart() -> None:
+    """An accuracy over all examples in the place of the group's."""
+    hits = torch.tensor([True, False, True, True, False])
+    rows = per_group(hits, "ward", ["b", "a", "b", "a", "a"])
+    assert [(r.column, r.value, r.examples) for r in rows] == [("ward", "a", 3), ("ward", "b", 2)]
+    assert [r.accuracy for r in rows] == pytest.approx([1 / 3, 1.0])
