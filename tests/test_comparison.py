@@ -15,11 +15,11 @@ from limbeck.annotation import annotate
 from limbeck.comparison import DEFAULT_SEEDS, Comparison, compare
 from limbeck.errors import DataError, LimbeckError, TeacherError
 from limbeck.evaluation import evaluate
+from limbeck.job import History, Job, Progress
 from limbeck.objectives import HardLabels, SoftTargets
-from limbeck.run import History, Job, Progress, Run
 from limbeck.students import Student, mlp
 from limbeck.teachers import Ensemble, Teacher
-from limbeck.training import Training, distill
+from limbeck.training import Run, Training, distill
 from limbeck.transfer_sets import Arrays, digits
 from limbeck.types import Batch, Outputs
 

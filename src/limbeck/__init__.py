@@ -40,11 +40,10 @@ if TYPE_CHECKING:
     from limbeck.predicting import predict
     from limbeck.recipe import Recipe
     from limbeck.reporting import report
-    from limbeck.run import Run
     from limbeck.store import KnowledgeStore, LiveTeacher, verify
     from limbeck.students import Student
     from limbeck.teachers import Ensemble, Estimator, OnnxModel, Teacher, TorchModule
-    from limbeck.training import Training, distill
+    from limbeck.training import Run, Training, distill
     from limbeck.transfer_sets import Flip, Shift, Splits, TransferSet, Views
     from limbeck.types import Batch, Knowledge, Outputs, TopK
 
@@ -67,11 +66,10 @@ WHERE = {
     "predicting": ["predict"],
     "recipe": ["Recipe"],
     "reporting": ["report"],
-    "run": ["Run"],
     "store": ["KnowledgeStore", "LiveTeacher", "verify"],
     "students": ["Student"],
     "teachers": ["Ensemble", "Estimator", "OnnxModel", "Teacher", "TorchModule"],
-    "training": ["Training", "distill"],
+    "training": ["Run", "Training", "distill"],
     "transfer_sets": ["Flip", "Shift", "Splits", "TransferSet", "Views"],
     "types": ["Batch", "Knowledge", "Outputs", "TopK"],
 }  # fmt: skip

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from limbeck import seeding
 from limbeck.errors import DataError, LimbeckError, nearest
+from limbeck.job import Job
 from limbeck.objectives import Objective
-from limbeck.run import Job
 from limbeck.store import KnowledgeSource, KnowledgeStore
 from limbeck.students import Student, check_layers
 from limbeck.types import UNLABELLED, Batch, Outputs

@@ -24,11 +24,10 @@ from limbeck.errors import DataError
 from limbeck.fingerprint import digest, module_digest
 from limbeck.objectives import Objective
 from limbeck.recipe import Recipe
-from limbeck.run import Run
 from limbeck.store import KnowledgeStore
 from limbeck.teachers import Teacher
 from limbeck.teaching import Teaching, build_student, code_of
-from limbeck.training import distill
+from limbeck.training import Run, distill
 from limbeck.transfer_sets import Splits, TransferSet
 
 if TYPE_CHECKING:

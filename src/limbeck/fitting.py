@@ -21,7 +21,7 @@ from limbeck.checkpoint import (
 )
 from limbeck.errors import LimbeckError
 from limbeck.fingerprint import digest, module_digest
-from limbeck.run import History, Job, Run
+from limbeck.job import History, Job
 from limbeck.students import Student
 from limbeck.transfer_sets import TransferSet
 from limbeck.types import Batch, Outputs
@@ -234,8 +234,8 @@ class Fitting:
         self.history.seconds += now - self.begun_at
         self.begun_at = now
 
-    def finish(self, resumed_complete: bool) -> Run:
-        """The run, with the student as it is kept."""
+    def finish(self, resumed_complete: bool) -> tuple[Student, History]:
+        """The student as it is kept, on the CPU, and how it went."""
         if not resumed_complete:
             if self.best:
                 self.trained().module.load_state_dict(self.best)
@@ -248,7 +248,7 @@ class Fitting:
         student.input_shape = self.job.transfer_set.input_shape
         rows = torch.arange(min(256, len(self.job.transfer_set)))
         student.probe = self.job.transfer_set.batch(rows).inputs
-        return Run(student, self.history, self.seed, self.job)
+        return student, self.history
 
 
 def averaged(module: nn.Module, decay: float | None) -> AveragedModel | None:

@@ -1,83 +1,105 @@
-"""Train a student from stored knowledge: the only training loop there is.
+"""Distil: train a student to agree with what teachers said, and with labels."""
 
-It trains teachers from labels, students from knowledge and their from-scratch twins alike. There is
-no teacher in it: what the teachers said comes with the batch.
-"""
-
+import json
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
-from limbeck import seeding
 from limbeck.errors import LimbeckError
-from limbeck.fitting import Fitting
-from limbeck.objectives import Objective
-from limbeck.optimization import AdamW, Cosine, Optimizer, Schedule
-from limbeck.run import Job, Progress, Run
+from limbeck.job import History, Job, Progress, Training
+from limbeck.loop import train
+from limbeck.objectives import HardLabels, Objective
 from limbeck.store import KnowledgeSource
-from limbeck.students import Student
+from limbeck.students import Student, save
 from limbeck.transfer_sets import TransferSet
-from limbeck.types import Batch
+from limbeck.types import UNLABELLED
 
-__all__ = ["Training", "batches", "distill", "train"]
+__all__ = ["Run", "Training", "distill"]
 
 
 @dataclass(frozen=True)
-class Training:
-    """How to train.
+class Run:
+    """A trained student and the job that made it.
 
     Attributes:
-        epochs: Passes over the transfer set, >= 1.
-        batch_size: Examples per update, >= 1.
-        optimizer: `AdamW` or `SGD`, with its learning rate.
-        schedule: `Constant`, `Cosine` or `OneCycle`, with its warm-up.
-        clip: Largest norm of the gradient of all weights, > 0; None: unlimited.
-        accumulate: Into how many parts a batch is cut to save memory; the numbers stay the same
-            for every objective that treats examples one by one.
-        average: Decay in (0, 1) of the exponential moving average of the weights, which is then
-            what is evaluated and kept; None: the last weights.
-        patience: Stop after so many epochs without a better validation accuracy, and keep the
-            best epoch's weights; None: train to the end and keep the last.
-        precision: "float32", or "bfloat16" for autocast.
-        compile: Whether to compile the student with torch.compile.
-        max_norm: Largest length of the weight vector into each unit of a linear layer, > 0. Hinton
-            et al. 2012, https://arxiv.org/abs/1207.0580.
-
-    Raises:
-        ValueError: if a number is out of its range.
+        student: Trained, on the CPU, in evaluation mode.
+        history: Loss and validation accuracy by epoch.
+        seed: Which initial weights, data order and dropout masks it had.
+        job: What it was trained on and how.
     """
 
-    epochs: int = 20
-    batch_size: int = 128
-    optimizer: Optimizer = AdamW()
-    schedule: Schedule = Cosine()
-    clip: float | None = None
-    accumulate: int = 1
-    average: float | None = None
-    patience: int | None = None
-    precision: str = "float32"
-    compile: bool = False
-    max_norm: float | None = None
+    student: Student
+    history: History
+    seed: int
+    job: Job
 
-    def __post_init__(self) -> None:
-        for name, least in (("epochs", 1), ("batch_size", 1), ("accumulate", 1), ("patience", 1)):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise ValueError(f"{name} is {value}; it must be {least} or more.")
-        for name in ("clip", "max_norm"):
-            value = getattr(self, name)
-            if value is not None and not 0 < value < math.inf:
-                raise ValueError(f"{name} is {value}; it must be positive, or null for none.")
-        if self.average is not None and not 0 < self.average < 1:
-            raise ValueError(
-                f"average is {self.average}; it is a decay between 0 and 1, such as 0.999."
+    @property
+    def knowledge(self) -> KnowledgeSource | None:
+        """What the student learned from."""
+        return self.job.knowledge
+
+    @property
+    def objective(self) -> Objective:
+        """What the student minimised."""
+        return self.job.objective
+
+    @property
+    def transfer_set(self) -> TransferSet:
+        """The examples the student learned on."""
+        return self.job.transfer_set
+
+    @property
+    def validation(self) -> TransferSet | None:
+        """The examples that choices were made on."""
+        return self.job.validation
+
+    @property
+    def training(self) -> Training:
+        """How the student was trained."""
+        return self.job.training
+
+    def repeat(self, seed: int, *, progress: Progress | None = None) -> "Run":
+        """The same job with another seed."""
+        return Run(*train(self.job, seed, progress), seed, self.job)
+
+    def twin(self, seed: int, *, progress: Progress | None = None) -> "Run":
+        """The from-scratch twin: same initial weights, number of updates and data order.
+
+        It minimises `HardLabels()` on the rows that have a label. Where some have none, its batches
+        are full of labelled rows and go over them more often: the stronger baseline.
+
+        Raises:
+            LimbeckError: if no example has a label.
+        """
+        if not bool((self.job.transfer_set.labels != UNLABELLED).any()):
+            raise LimbeckError(
+                "no example of the transfer set has a label, so there is no student from scratch "
+                "to compare with. Label some examples, or evaluate the student alone."
             )
-        if self.precision not in ("float32", "bfloat16"):
-            raise ValueError(f"precision is {self.precision!r}; it is 'float32' or 'bfloat16'.")
+        labelled = self.job.transfer_set.labelled()
+        job = replace(self.job, knowledge=None, objective=HardLabels(), transfer_set=labelled)
+        return Run(*train(job, seed, progress), seed, job)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the student, which `Teacher.load` and `students.load` read, and run.json.
+
+        Raises:
+            LimbeckError: if the folder cannot be written.
+        """
+        folder = Path(folder)
+        save(self.student, folder)
+        knowledge = self.job.knowledge
+        facts = {
+            "seed": self.seed,
+            "updates": self.job.updates,
+            "objective": repr(self.job.objective),
+            "training": asdict(self.job.training),
+            "transfer_set": self.job.transfer_set.fingerprint,
+            "knowledge": None if knowledge is None else knowledge.fingerprint,
+            "history": self.history.to_json(),
+        }
+        (folder / "run.json").write_text(json.dumps(facts, indent=2) + "\n")
+        return folder
 
 
 def distill(
@@ -132,56 +154,4 @@ def distill(
         updates=training.epochs * epoch_updates,
         epoch_updates=epoch_updates,
     )
-    return train(job, seed, progress)
-
-
-def train(job: Job, seed: int, progress: Progress | None = None) -> Run:
-    """Do a job with a seed: the loop."""
-    with torch.random.fork_rng():
-        fitting = Fitting(job, seed)
-        complete = fitting.resume()
-        for batch in batches(job, seed, start=fitting.step):
-            if complete or fitting.stopped:
-                break
-            loss = torch.zeros((), device=fitting.device)
-            for part in parts(fitting.mine(batch), job.training.accumulate):
-                with fitting.autocast():
-                    outputs = fitting.student.outputs(part)
-                part_loss = fitting.share(part, batch, outputs)
-                fitting.accelerator.backward(part_loss)
-                loss += part_loss.detach()
-            fitting.update()
-            fitting.advance(loss)
-            if progress is not None:
-                progress("train", fitting.step, job.updates)
-        return fitting.finish(complete)
-
-
-def batches(job: Job, seed: int, start: int = 0) -> Iterator[Batch]:
-    """Batches with their knowledge, in the order of the seed, from this update on."""
-    count, size = len(job.transfer_set), job.training.batch_size
-    per_pass = math.ceil(count / size)
-    order = torch.empty(0, dtype=torch.int64)
-    for step in range(start, job.updates):
-        passes, position = divmod(step, per_pass)
-        if position == 0 or step == start:
-            order = seeding.permutation(count, seed, "order", passes)
-        rows = order[position * size : (position + 1) * size]
-        view = passes if job.transfer_set.views is None else passes % job.transfer_set.views
-        yield with_knowledge(job, rows, view)
-
-
-def with_knowledge(job: Job, rows: Tensor, view: int) -> Batch:
-    batch = job.transfer_set.batch(rows, view)
-    if job.knowledge is None:
-        return batch
-    return replace(batch, knowledge=job.knowledge.read(rows, view))
-
-
-def parts(batch: Batch, accumulate: int) -> Iterator[Batch]:
-    """A batch, cut into parts that fit into memory."""
-    if accumulate == 1:
-        yield batch
-        return
-    for rows in torch.arange(len(batch)).chunk(accumulate):
-        yield batch.part(rows)
+    return Run(*train(job, seed, progress), seed, job)

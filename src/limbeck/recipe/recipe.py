@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from limbeck.errors import RecipeError, nearest
+from limbeck.job import Training
 from limbeck.objectives import Objective, WeightedSum
 from limbeck.recipe import vocabulary
 from limbeck.recipe.annotations import members, parameters
@@ -27,7 +28,6 @@ from limbeck.recipe.teachers import (
     read_views,
 )
 from limbeck.recipes import shipped
-from limbeck.training import Training
 
 __all__ = ["Recipe"]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from limbeck.errors import nearest
+from limbeck.job import Training
 from limbeck.recipe import user_code, vocabulary
 from limbeck.recipe.annotations import parameters
 from limbeck.recipe.marked import Node, plain, shown
@@ -18,7 +19,6 @@ from limbeck.recipe.reading import (
     refuse_unknown,
     single,
 )
-from limbeck.training import Training
 
 __all__ = ["Ensembled", "Fitted", "Loaded", "Scored", "TeacherPlan", "Trained", "read_teacher"]
 
