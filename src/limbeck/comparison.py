@@ -8,7 +8,7 @@ examples, so every (seed, example) gives a pair: right or wrong, against right o
 import math
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
@@ -19,18 +19,18 @@ from torch import Tensor
 
 import limbeck
 from limbeck.errors import LimbeckError
-from limbeck.evaluation.accuracy import correct
 from limbeck.evaluation.advice import Figures, advise, nearly_one_hot
-from limbeck.evaluation.evaluation import Evaluation, measured, measures
+from limbeck.evaluation.arms import Arm, Measure, numbered
+from limbeck.evaluation.evaluation import Evaluation, measured
 from limbeck.evaluation.latency import processor
 from limbeck.evaluation.leave_one_out import leave_one_out
 from limbeck.evaluation.scoring import Progress, labelled_rows, score
 from limbeck.evaluation.significance import Interval, crossed, ratio, variances
 from limbeck.evaluation.verdict import ClassChange, Comparison
 from limbeck.evaluation.wording import sentence, verdict_of
-from limbeck.run import Run
 from limbeck.store import KnowledgeStore
 from limbeck.teachers import Teacher
+from limbeck.training import Run
 from limbeck.transfer_sets import TransferSet
 
 __all__ = ["DEFAULT_SEEDS", "ClassChange", "Comparison", "compare"]
@@ -112,74 +112,6 @@ def checked(run: Run, test: TransferSet, seeds: int, confidence: float) -> Int[T
             f"{list(test.classes)}. Test on data with the same classes in the same order."
         )
     return rows
-
-
-@dataclass(frozen=True)
-class Measure:
-    """How every student is measured.
-
-    Attributes:
-        test: The test part.
-        rows: Its labelled rows.
-        confidence: Of the intervals.
-        teacher_scores: The teacher's log-probabilities of these rows.
-    """
-
-    test: TransferSet
-    rows: Int[Tensor, " n"]
-    confidence: float
-    teacher_scores: Float[Tensor, "n c"] | None = None
-
-    def of(self, scores: Float[Tensor, "n c"], model: str) -> Evaluation:
-        """All figures that follow from a model's log-probabilities."""
-        return measures(
-            scores,
-            self.test,
-            self.rows,
-            model=model,
-            teacher_scores=self.teacher_scores,
-            confidence=self.confidence,
-        )
-
-    def hits(self, scores: Float[Tensor, "n c"]) -> Float[Array, " n"]:
-        """1 where a model is right, 0 where not."""
-        found: Array = correct(scores, self.test.labels[self.rows]).double().numpy()
-        return found
-
-
-class Arm:
-    """The trainings of one kind, seed by seed; the students themselves are not kept."""
-
-    def __init__(self) -> None:
-        self.evaluations: tuple[Evaluation, ...] = ()
-        self.seed_hits: list[Array] = []
-        self.histories: tuple[Mapping[str, Any], ...] = ()
-
-    def add(self, run: Run, measure: Measure) -> None:
-        """Measure a trained student."""
-        scores = score(run.student, measure.test)[measure.rows]
-        self.evaluations += (measure.of(scores, "student"),)
-        self.seed_hits.append(measure.hits(scores))
-        self.histories += (run.history.to_json(),)
-
-    def give(self, size: Evaluation) -> None:
-        """All students of both arms are built alike: size and latency are measured once."""
-        self.evaluations = tuple(
-            replace(e, parameters=size.parameters, bytes=size.bytes, latency=size.latency)
-            for e in self.evaluations
-        )
-
-    @property
-    def hits(self) -> Float[Array, "s n"]:
-        """Whether each test example was right with each seed, as 0 and 1."""
-        return np.stack(self.seed_hits)
-
-
-def numbered(progress: Progress | None, number: int, total: int) -> Progress | None:
-    """The progress of one training among several."""
-    if progress is None:
-        return None
-    return lambda what, done, most: progress(f"{what} {number} of {total}", done, most)
 
 
 def concluded(
