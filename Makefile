@@ -2,14 +2,18 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+HOOK := beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))
 
-.PHONY: demo test test-slow lint types bench clean
+.PHONY: demo test test-types test-slow lint types clean
 
 demo: $(READY)  ## distil scikit-learn's digits and print the verdict
 	$(BIN)/limbeck run digits
 
 test: $(READY)  ## the fast tests
 	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-types: $(READY)  ## the fast tests again, with every shape and type in a signature checked
+	$(BIN)/python -m pytest -n 2 -m "not slow" --jaxtyping-packages="limbeck,$(HOOK)"
 
 test-slow: $(READY)  ## the tests that take longer, on real data where it is there
 	$(BIN)/python -m pytest -n 2 -m slow

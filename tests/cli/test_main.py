@@ -85,7 +85,8 @@ def test_every_verb_has_help_with_examples(name: str, capsys: pytest.CaptureFixt
     text = capsys.readouterr().out
     examples = text.partition("Examples:")[2].partition("\n\n")[0].strip().splitlines()
     assert examples
-    assert any(line.strip().startswith(f"limbeck {name}") for line in examples)
+    assert examples[0].strip().startswith(f"limbeck {name}")
+    assert "\\b" not in text
     assert max(map(len, text.splitlines())) <= 100
 
 

@@ -88,7 +88,8 @@ def misuse(error: TyperException) -> int:
     if message.startswith("Usage:"):
         print(message)
         return error.exit_code
-    tell(f"{message.rstrip('.')}. Try: limbeck --help")
+    stop = "" if message.endswith((".", "?")) else "."
+    tell(f"{message}{stop} Try: limbeck --help")
     return 2
 
 

@@ -1,5 +1,6 @@
 """The command `limbeck`: its verbs, and how each ending becomes an exit code."""
 
+import inspect
 import os
 from collections.abc import Sequence
 
@@ -63,7 +64,8 @@ app = typer.Typer(
 )
 for verbs in VERBS.values():
     for verb in verbs:
-        app.command()(verb)
+        # The docstrings are raw: click's mark for lines that stay as they are is a real "\b".
+        app.command(help=inspect.cleandoc(verb.__doc__ or "").replace(r"\b", "\b"))(verb)
 
 
 @app.callback(invoke_without_command=True)
