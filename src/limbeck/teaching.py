@@ -156,8 +156,7 @@ class Teaching:
             raise plan.estimator.place.error(f"{plan.estimator.name}: {error}") from error
         if self.progress is not None:
             self.progress(f"fit teacher {seat.name}", len(self.labelled), len(self.labelled))
-        known = [self.data.train.classes[int(label)] for label in model.classes_]
-        return Estimator(model, classes=tuple(known), name=seat.name)
+        return Estimator(model, classes=self.data.train.classes, name=seat.name)
 
     @property
     def labelled(self) -> TransferSet:
