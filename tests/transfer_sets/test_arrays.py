@@ -244,3 +244,11 @@ def test_classes_given_are_checked_for_their_number(tmp_path: Path) -> None:
     path = save(tmp_path, inputs=INPUTS.numpy(), labels=np.arange(6))
     with pytest.raises(DataError, match="label 2 in row 2 of train .* 2 class names were given"):
         arrays(path, classes=AB)
+
+
+def test_negative_labels_are_refused(tmp_path):
+    """Prevents -100, another library's mark for no label, from becoming a class of its own."""
+    path = tmp_path / "rows.npz"
+    np.savez(path, inputs=np.zeros((6, 2), np.float32), labels=np.array([0, 1, 0, 1, -100, 1]))
+    with pytest.raises(DataError, match="rows.npz has the label -100. Labels are 0 or more"):
+        arrays(path)

@@ -50,6 +50,11 @@ def number_labels(
             f"{where} has no labels and nothing names the classes. Give classes=[...], in the "
             "order of the teacher's outputs."
         )
+    if classes is None and integers and integers[0] < 0:
+        raise DataError(
+            f"{where} has the label {integers[0]}. Labels are 0 or more, and -1 where there is "
+            "none. Correct it, or name the classes as text."
+        )
     names = tuple(map(str, classes if classes is not None else texts or integers))
     number_of: dict[Label, int] = {}
     if texts:
