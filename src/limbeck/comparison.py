@@ -37,9 +37,9 @@ __all__ = ["DEFAULT_SEEDS", "ClassChange", "Comparison", "compare"]
 
 Array = np.ndarray[Any, Any]
 
-DEFAULT_SEEDS = 10
-"""How many seeds find a true difference of 1 to 1.5 points on digits nine times out of ten; see
-benchmarks/verdict.py for fewer and more."""
+DEFAULT_SEEDS = 15
+"""How many seeds find a true difference of 1 to 1.5 points on 899 digits nine times out of ten;
+benchmarks/verdict.py measures fewer and more."""
 
 
 def compare(
