@@ -5,6 +5,7 @@ import inspect
 import pkgutil
 import re
 from types import ModuleType
+from typing import get_origin
 
 import pytest
 
@@ -22,7 +23,10 @@ def objectives_of(module: ModuleType) -> list[type[Objective]]:
     return [
         kind
         for _, kind in inspect.getmembers(module, inspect.isclass)
-        if issubclass(kind, Objective) and kind.__module__ == module.__name__
+        # Python 3.10 takes an alias such as Mapping[str, int] for a class
+        if get_origin(kind) is None
+        and issubclass(kind, Objective)
+        and kind.__module__ == module.__name__
     ]
 
 

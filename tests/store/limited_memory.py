@@ -13,7 +13,6 @@ import torch
 
 from limbeck.annotation import annotate
 from limbeck.store import verify
-from limbeck.store.files import map_columns, write_columns
 from limbeck.teachers.teacher import Teacher
 from limbeck.transfer_sets.transfer_set import TransferSet
 from limbeck.types import Batch, Outputs
@@ -24,17 +23,19 @@ EXAMPLES, FEATURES = 11_000, 4_000
 
 class Numbers(TransferSet):
     name, classes, groups, input_shape = "numbers", ("a", "b"), {}, (1,)
-    ids = range(EXAMPLES)
     fingerprint = "numbers"
 
+    def __init__(self, examples):
+        self.ids = range(examples)
+
     def __len__(self):
-        return EXAMPLES
+        return len(self.ids)
 
     def batch(self, rows, view=0):
         return Batch(rows, rows[:, None].float() / EXAMPLES, torch.full_like(rows, -1), view)
 
     def checks(self):
-        return np.zeros(EXAMPLES, np.uint16)
+        return np.zeros(len(self), np.uint16)
 
     def select(self, rows, name=""):
         raise NotImplementedError
@@ -53,19 +54,22 @@ def data_bytes() -> int:
     return 1024 * int(next(s for s in status.splitlines() if s.startswith("VmData")).split()[1])
 
 
-def main(folder: Path) -> None:
-    data = Numbers()
-    folder.parent.mkdir(exist_ok=True)
-    write_columns(folder.parent / "warm.arrow", {"x": np.zeros((4, 2), np.float16)})
-    map_columns(folder.parent / "warm.arrow")  # Arrow starts its threads, once
-    limit = data_bytes() + HEADROOM
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+def use(data: Numbers, folder: Path) -> None:
+    """Annotate, read all in random order, verify."""
     store = annotate(Wide(), data, folder, shard_rows=128, batch_size=64)
-    rows = torch.randperm(EXAMPLES, generator=torch.Generator().manual_seed(0))
+    rows = torch.randperm(len(data), generator=torch.Generator().manual_seed(0))
     for batch in rows.split(64):
         read = store.read(batch)
         assert (read.hidden["x"][:, 7] - batch / EXAMPLES).abs().max() < 1e-3
     assert verify(folder, Wide(), data, sample=32).ok
+
+
+def main(folder: Path) -> None:
+    folder.parent.mkdir(exist_ok=True)
+    use(Numbers(300), folder.parent / "warm")  # torch and Arrow start their threads, once
+    limit = data_bytes() + HEADROOM
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    use(Numbers(EXAMPLES), folder)
     size = sum(path.stat().st_size for path in folder.iterdir())
     assert size > 10 * HEADROOM, size
     try:
