@@ -170,6 +170,9 @@ class Knowledge:
         """
         if isinstance(self.logits, TopK):
             members = self.logits.log_probs(temperature)
+        elif self.combine == "geometric":
+            # what each member's softmax divides by is the same for all classes: it cancels
+            return (mean_of(self.logits, self.weights) / temperature).log_softmax(dim=-1)
         else:
             members = (self.logits / temperature).log_softmax(dim=-1)
         return combine_log_probs(members, self.combine, self.weights)
@@ -197,11 +200,20 @@ def combine_log_probs(
     The arithmetic mean minimises the sum of KL(member || mix), the geometric mean that of
     KL(mix || member). Hinton, Vinyals & Dean 2015, https://arxiv.org/abs/1503.02531, section 2.
     """
+    if combine == "geometric" or len(members) == 1:
+        mean = mean_of(members, weights)
+        return mean if len(members) == 1 else mean.log_softmax(dim=-1)
+    shares = weights or (1.0 / len(members),) * len(members)
+    share = torch.tensor(shares, dtype=members.dtype, device=members.device).view(-1, 1, 1)
+    return (members + share.log()).logsumexp(dim=0)
+
+
+def mean_of(members: Float[Tensor, "m b c"], weights: tuple[float, ...]) -> Float[Tensor, "b c"]:
+    """The mean over the members; with weights, the weighted one."""
     if len(members) == 1:
         return members[0]
     if not weights:
-        weights = (1.0 / len(members),) * len(members)
-    weight = torch.tensor(weights, dtype=members.dtype, device=members.device).view(-1, 1, 1)
-    if combine == "arithmetic":
-        return (members + weight.log()).logsumexp(dim=0)
-    return (members * weight).sum(dim=0).log_softmax(dim=-1)
+        return members.mean(dim=0)
+    share = torch.tensor(weights, dtype=members.dtype, device=members.device)
+    mean: Tensor = torch.tensordot(share, members, dims=1)
+    return mean

@@ -42,8 +42,12 @@ class Objective(nn.Module, ABC):
         self, student: Outputs, teacher: Knowledge | None, labels: Int[Tensor, " b"]
     ) -> Float[Tensor, ""]:
         """The loss; see `forward`."""
-        with torch.autocast(student.logits.device.type, enabled=False):
+        device = student.logits.device.type
+        if not torch.is_autocast_enabled(device):
             loss: Tensor = super().__call__(student, teacher, labels)
+            return loss
+        with torch.autocast(device, enabled=False):
+            loss = super().__call__(student, teacher, labels)
         return loss
 
     @abstractmethod

@@ -34,11 +34,13 @@ from limbeck.store.journal import JOURNAL, Job, Journal, locked, part_name, shar
 from limbeck.store.layout import Layout
 from limbeck.teachers.teacher import Teacher
 from limbeck.transfer_sets.transfer_set import TransferSet
+from limbeck.types import Outputs
 
 __all__ = ["Progress", "write_store"]
 
 Progress = Callable[[str, int, int], None]
 BUFFER_BYTES = 256 * 2**20
+BLOCK_NUMBERS = 2**18
 
 
 def write_store(
@@ -158,24 +160,42 @@ class Writer:
         parts = self.parts(shard) if number == self.last else []
         columns: dict[str, np.ndarray] = {}
         measures = []
-        for rows, view, where in self.batches(first, count):
-            outputs = answer(member, self.transfer_set, rows, view)
+        for block in self.blocks(count):
+            outputs = self.answers(number, member, first + block.start, block.stop - block.start)
             if number == self.last:
-                slices = [{name: column[where] for name, column in p.items()} for p in parts]
+                slices = [{name: column[block] for name, column in p.items()} for p in parts]
                 encoded, measure = self.layout.whole(outputs.logits, slices)
             else:
                 encoded, measure = self.layout.part(number, outputs.logits)
             hidden = self.layout.hidden(number, outputs.hidden)
             self.check_range(member, hidden)
-            fill(columns, {**encoded, **hidden}, where, count)
+            fill(columns, {**encoded, **hidden}, block, count)
             measures.append(measure)
-            self.report(number, first + where.stop)
         if number == self.last:
             columns = self.whole(columns, parts, first, count)
         self.write(number, shard, columns, summed(measures))
 
+    def blocks(self, count: int) -> Iterator[slice]:
+        """The rows of a shard in runs of whole batches, which are encoded in one go."""
+        batch = self.job.batch_size * self.subject.views.count
+        rows = batch * max(1, BLOCK_NUMBERS // (batch * len(self.subject.classes)))
+        for begin in range(0, count, rows):
+            yield slice(begin, min(begin + rows, count))
+
+    def answers(self, number: int, member: Teacher, first: int, count: int) -> Outputs:
+        """What a member says about these rows, asked batch by batch."""
+        found: dict[str, Tensor] = {}
+        for rows, view, where in self.batches(first, count):
+            outputs = answer(member, self.transfer_set, rows, view)
+            for name, value in {"": outputs.logits, **outputs.hidden}.items():
+                if name not in found:
+                    found[name] = value.new_empty((count, *value.shape[1:]))
+                found[name][where] = value
+            self.report(number, first + where.stop)
+        return Outputs(found.pop(""), found)
+
     def batches(self, first: int, count: int) -> Iterator[tuple[Int[Tensor, " b"], int, slice]]:
-        """Examples, view and the shard's rows that they fill."""
+        """Examples, view and where their answers belong among these rows."""
         views = self.subject.views.count
         start, end = first // views, (first + count) // views
         for begin in range(start, end, self.job.batch_size):
