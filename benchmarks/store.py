@@ -47,7 +47,7 @@ def reading(folder: Path) -> dict[str, object]:
         for rows in few:
             torch.stack([torch.load(files / f"{r}.pt", weights_only=True) for r in rows.tolist()])
 
-    seconds = interleaved({"store": from_store, "files": from_files}, runs=7)
+    seconds = interleaved({"store": from_store, "files": from_files}, runs=9)
     size = sum(file.stat().st_size for file in (folder / "store").iterdir())
     per_store = ROWS / median(seconds["store"])
     per_files = FILES / median(seconds["files"])
@@ -75,7 +75,7 @@ def annotating(folder: Path) -> dict[str, object]:
     def annotate() -> None:
         lb.annotate(teacher, data, folder / f"mnist{next(stores)}", batch_size=BATCH)
 
-    seconds = interleaved({"forward": forward, "annotate": annotate}, runs=7)
+    seconds = interleaved({"forward": forward, "annotate": annotate}, runs=9)
     return {
         "forward_seconds": round(median(seconds["forward"]), 3),
         "annotate_seconds": round(median(seconds["annotate"]), 3),

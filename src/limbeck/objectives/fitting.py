@@ -139,8 +139,8 @@ def kl_divergence(
 ) -> Float[Tensor, " b"]:
     """KL(teacher || student) of each row, in nats; a class of probability 0 adds 0."""
     probs = teacher_log_probs.exp()
-    terms = probs * (teacher_log_probs - student_log_probs)
-    return torch.where(probs > 0, terms, 0.0).sum(dim=-1)
+    possible = teacher_log_probs.clamp(min=torch.finfo(probs.dtype).min)  # 0 times it is 0
+    return (probs * (possible - student_log_probs)).sum(dim=-1)
 
 
 def positive(name: str, value: float) -> float:

@@ -141,8 +141,13 @@ class WeightedSum(Objective):
         self, student: Outputs, teacher: Knowledge | None, labels: Int[Tensor, " b"]
     ) -> Float[Tensor, ""]:
         """The weighted sum of the terms."""
-        losses = [weight * term(student, teacher, labels) for weight, term in self.terms]
-        return torch.stack(losses).sum()
+        total: Tensor | None = None
+        for weight, term in self.terms:
+            loss = term(student, teacher, labels)
+            weighted = loss if weight == 1.0 else weight * loss
+            total = weighted if total is None else total + weighted
+        assert total is not None
+        return total
 
     def bind(self, teacher_shapes: Shapes, student_shapes: Shapes) -> None:
         """Bind every term."""
