@@ -107,7 +107,7 @@ def main() -> None:
         torch.save({"inputs": inputs, "labels": data.labels}, f"{folder}/mnist.pt")
         peer = Peer(peer_python(arguments.peer), Path(folder) / "mnist.pt")
         annotating = []
-        for run in range(3):
+        for run in range(2):
             begun = time.perf_counter()
             store = lb.annotate(ensemble, data, f"{folder}/store{run}")
             annotating.append(time.perf_counter() - begun)
