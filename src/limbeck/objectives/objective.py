@@ -43,10 +43,11 @@ class Objective(nn.Module, ABC):
     ) -> Float[Tensor, ""]:
         """The loss; see `forward`."""
         device = student.logits.device.type
-        if not torch.is_autocast_enabled(device):
-            loss: Tensor = super().__call__(student, teacher, labels)
-            return loss
-        with torch.autocast(device, enabled=False):
+        loss: Tensor
+        if torch.is_autocast_enabled(device):
+            with torch.autocast(device, enabled=False):
+                loss = super().__call__(student, teacher, labels)
+        else:  # entering autocast costs as much as a small loss
             loss = super().__call__(student, teacher, labels)
         return loss
 
