@@ -21,7 +21,7 @@ the seeds, are what limits the verdict, so `distilled` is told at three sizes of
 The same questions are put to a plain percentile bootstrap over seeds and examples. It finds more
 with few seeds, and is wrong too often where the seeds matter most (`seeds_matter_most`, simulated).
 
-    python benchmarks/verdict.py        about 10 minutes on one core
+    python benchmarks/verdict.py        about 12 minutes on one core
 """
 
 import sys
