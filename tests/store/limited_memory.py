@@ -17,8 +17,8 @@ from limbeck.teachers.teacher import Teacher
 from limbeck.transfer_sets.transfer_set import TransferSet
 from limbeck.types import Batch, Outputs
 
-HEADROOM = 8 * 2**20
-EXAMPLES, FEATURES = 11_000, 4_000
+HEADROOM = 32 * 2**20  # some of it for the stacks of threads that torch and Arrow start late
+EXAMPLES, FEATURES = 44_000, 4_000
 
 
 class Numbers(TransferSet):
