@@ -26,12 +26,17 @@ def data_folder(name: str) -> Path:
 def interleaved(
     arms: Mapping[str, Callable[[], Any]], *, runs: int = 5, warm_up: int = 1
 ) -> dict[str, list[float]]:
-    """Seconds of each run of each arm: A B C, A B C, ..., the first rounds not counted."""
+    """Seconds of each run of each arm: A B C, B C A, C A B, ..., the first rounds not counted.
+
+    The order turns from round to round, so that no arm always follows the same other one.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in arms}
+    names = list(arms)
     for run in range(-warm_up, runs):
-        for name, work in arms.items():
+        turn = run % len(names)
+        for name in names[turn:] + names[:turn]:
             begun = time.perf_counter()
-            work()
+            arms[name]()
             if run >= 0:
                 seconds[name].append(time.perf_counter() - begun)
     return seconds

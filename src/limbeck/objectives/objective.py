@@ -145,8 +145,10 @@ class WeightedSum(Objective):
         total: Tensor | None = None
         for weight, term in self.terms:
             loss = term(student, teacher, labels)
-            weighted = loss if weight == 1.0 else weight * loss
-            total = weighted if total is None else total + weighted
+            if total is None:
+                total = loss if weight == 1.0 else weight * loss
+            else:
+                total = torch.add(total, loss, alpha=weight)
         assert total is not None
         return total
 

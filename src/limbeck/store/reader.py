@@ -172,8 +172,17 @@ class KnowledgeStore(KnowledgeSource):
 
     def dense(self, places: Places) -> Float[Tensor, "m b c"]:
         """The members' centred logits."""
-        parts = [self.gather(f"{name}.logits", places) for name in self.members]
-        return parts[0].unsqueeze(0) if len(parts) == 1 else torch.stack(parts)
+        fields = [f"{name}.logits" for name in self.members]
+        shape, dtype = self.fields[fields[0]]
+        found = np.empty((len(fields), len(places.positions), *shape), dtype)
+        for number, begin, end in places.groups:
+            columns, positions = self.shard(number), places.positions[begin:end]
+            for field, values in zip(fields, found, strict=True):
+                columns[field].take(positions, axis=0, out=values[begin:end], mode="clip")
+        logits = torch.from_numpy(found)
+        if len(self.shards) > 1:
+            logits = logits[:, places.back]
+        return logits.to(torch.float32)
 
     def top_k(self, places: Places) -> TopK:
         """The members' kept classes and the rest."""

@@ -3,6 +3,7 @@
 import copy
 import re
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
@@ -107,7 +108,9 @@ class TorchModule(Teacher):
         """The module in evaluation mode, built if need be."""
         if self.loaded is None:
             self.loaded = self.rebuilt()
-        return self.loaded.eval()
+        if any(layer.training for layer in self.loaded.modules()):  # eval() alone costs more
+            self.loaded.eval()
+        return self.loaded
 
     def outputs(self, batch: Batch) -> Outputs:
         """Its logits and hidden features for a batch, float32, on its device.
@@ -122,7 +125,7 @@ class TorchModule(Teacher):
         try:
             with (
                 torch.no_grad(),
-                torch.autocast(self.device.type, enabled=False),
+                in_full_precision(self.device.type),
                 capture(module, self.hidden, whose=whose) as features,
             ):
                 logits = logits_of(module(in_precision_of(module, inputs)), whose=whose)
@@ -188,6 +191,13 @@ class TorchModule(Teacher):
             self.classes,
             self.normalisation.settings,
         )
+
+
+def in_full_precision(device: str) -> AbstractContextManager[object]:
+    """Outside autocast, if the caller is in it: entering it costs as much as a small layer."""
+    if torch.is_autocast_enabled(device):
+        return torch.autocast(device, enabled=False)
+    return nullcontext()
 
 
 def in_precision_of(module: nn.Module, inputs: Tensor) -> Tensor:
