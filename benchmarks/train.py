@@ -69,7 +69,7 @@ def main() -> None:
                 "by_hand": lambda: by_hand(inputs, data.labels),
                 "reading": reading,
             },
-            runs=24,
+            runs=15,
         )
     parameters = sum(p.numel() for p in student.module.parameters())
     rate = 6 * parameters * len(data) / median(seconds["plain"])

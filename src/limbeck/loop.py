@@ -44,23 +44,30 @@ def train(job: Job, seed: int, progress: Progress | None = None) -> tuple[Studen
 
 def batches(job: Job, seed: int, start: int = 0) -> Iterator[Batch]:
     """Batches with their knowledge, in the order of the seed, from this update on."""
+    size = job.training.batch_size
+    for rows, view in runs_of_batches(job, seed, start):
+        said = None if job.knowledge is None else job.knowledge.read(rows, view)
+        for begin in range(0, len(rows), size):
+            part = slice(begin, begin + size)
+            batch = job.transfer_set.batch(rows[part], view)
+            yield batch if said is None else replace(batch, knowledge=said.part(part))
+
+
+def runs_of_batches(job: Job, seed: int, start: int) -> Iterator[tuple[Tensor, int]]:
+    """The rows of as many batches as the knowledge is read for at once, and their view."""
     count, size = len(job.transfer_set), job.training.batch_size
+    ahead = 1 if job.knowledge is None else job.knowledge.ahead
     per_pass = math.ceil(count / size)
     order = torch.empty(0, dtype=torch.int64)
-    for step in range(start, job.updates):
+    step = start
+    while step < job.updates:
         passes, position = divmod(step, per_pass)
         if position == 0 or step == start:
             order = seeding.permutation(count, seed, "order", passes)
-        rows = order[position * size : (position + 1) * size]
+        end = min(position + ahead, per_pass, position + job.updates - step)
         view = passes if job.transfer_set.views is None else passes % job.transfer_set.views
-        yield with_knowledge(job, rows, view)
-
-
-def with_knowledge(job: Job, rows: Tensor, view: int) -> Batch:
-    batch = job.transfer_set.batch(rows, view)
-    if job.knowledge is None:
-        return batch
-    return replace(batch, knowledge=job.knowledge.read(rows, view))
+        yield order[position * size : end * size], view
+        step += end - position
 
 
 def parts(batch: Batch, accumulate: int) -> Iterator[Batch]:

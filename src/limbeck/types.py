@@ -122,7 +122,7 @@ class TopK:
             rest={temperature: value.to(device) for temperature, value in self.rest.items()},
         )
 
-    def part(self, positions: Int[Tensor, " p"]) -> "TopK":
+    def part(self, positions: Int[Tensor, " p"] | slice) -> "TopK":
         """The examples at these positions of the batch."""
         return replace(
             self,
@@ -182,7 +182,7 @@ class Knowledge:
         hidden = {name: value.to(device) for name, value in self.hidden.items()}
         return replace(self, logits=self.logits.to(device), hidden=hidden)
 
-    def part(self, positions: Int[Tensor, " p"]) -> "Knowledge":
+    def part(self, positions: Int[Tensor, " p"] | slice) -> "Knowledge":
         """What was said about the examples at these positions of the batch."""
         if isinstance(self.logits, TopK):
             logits: Tensor | TopK = self.logits.part(positions)

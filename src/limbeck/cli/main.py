@@ -20,6 +20,7 @@ from limbeck.cli.recipes import recipes
 from limbeck.cli.report import report
 from limbeck.cli.run import run
 from limbeck.cli.show import show
+from limbeck.cli.study import study
 from limbeck.cli.verify import verify
 
 __all__ = ["app", "main"]
@@ -48,6 +49,7 @@ VERBS = {
         report,
     ),
     "Recipes": (recipes, copy, check),
+    "Published experiments": (study,),
     "Things": (show, verify, objectives, predict),
 }
 

@@ -58,8 +58,7 @@ class HardLabels(Objective):
         """The mean cross-entropy of the labelled examples, in nats; needs no teacher."""
         logits = student_logits(student)
         labels, labelled = fitting_labels(logits, labels)
-        losses = cross_entropy(logits, labels, self.label_smoothing)
-        return losses.sum() / labelled.sum().clamp(min=1)
+        return cross_entropy(logits, labels, self.label_smoothing) / labelled.sum().clamp(min=1)
 
     def count(self, labels: Int[Tensor, " b"]) -> Float[Tensor, ""]:
         """How many examples have a label."""
@@ -68,14 +67,14 @@ class HardLabels(Objective):
 
 def cross_entropy(
     logits: Float[Tensor, "b c"], labels: Int[Tensor, " b"], label_smoothing: float
-) -> Float[Tensor, " b"]:
-    """The cross-entropy of each example, 0 where it has no label."""
+) -> Float[Tensor, ""]:
+    """The sum of the cross-entropies of the labelled examples."""
     try:
         return functional.cross_entropy(
             logits,
             labels,
             ignore_index=UNLABELLED,
-            reduction="none",
+            reduction="sum",
             label_smoothing=label_smoothing,
         )
     except IndexError as error:

@@ -1,12 +1,14 @@
 """Reading a store: a shuffled batch is one gather from memory-mapped columns."""
 
 import copy
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt16
+from jaxtyping import Float, Int, Int64, Shaped, UInt16
 from torch import Tensor
 
 from limbeck.errors import StoreError, nearest
@@ -22,6 +24,9 @@ from limbeck.transfer_sets.transfer_set import TransferSet
 from limbeck.types import Combine, Knowledge, TopK
 
 __all__ = ["KnowledgeStore", "describe"]
+
+TOGETHER_BYTES = 64 * 2**20
+"""Dense logits of several members that take no more than this are copied into memory once."""
 
 
 class KnowledgeStore(KnowledgeSource):
@@ -58,6 +63,7 @@ class KnowledgeStore(KnowledgeSource):
         self.shards: list[Columns | None] = [None] * len(self.manifest.shards)
         self.fields = {f.name: (f.shape, f.dtype) for f in self.manifest.fields}
         self.hidden_fields = hidden_fields(self.manifest, self.members)
+        self.together: np.ndarray[Any, Any] | None = None
         self.check_sizes()
 
     def check_sizes(self) -> None:
@@ -126,6 +132,7 @@ class KnowledgeStore(KnowledgeSource):
         equal = len(set(new)) == 1
         store.weights = () if equal else tuple(w / sum(new) for w in new)
         store.hidden_fields = hidden_fields(self.manifest, store.members)
+        store.together = None
         return store
 
     def check(
@@ -149,13 +156,20 @@ class KnowledgeStore(KnowledgeSource):
         Raises:
             StoreError: if a row or the view is not in the store, or a shard is damaged.
         """
-        places = self.places(rows, view)
-        logits = self.top_k(places) if self.temperatures is not None else self.dense(places)
-        hidden = {name: self.gather(f, places) for name, f in self.hidden_fields.items()}
+        numbers = self.numbers(rows, view)
+        logits: Tensor | TopK
+        if self.temperatures is not None:
+            logits = self.top_k(Places(numbers, self.manifest.shard_rows))
+        else:
+            logits = self.dense(numbers)
+        hidden: dict[str, Tensor] = {}
+        if self.hidden_fields:
+            places = Places(numbers, self.manifest.shard_rows)
+            hidden = {name: self.gather(f, places) for name, f in self.hidden_fields.items()}
         return Knowledge(logits, hidden, self.combine, self.weights)
 
-    def places(self, rows: Int[Tensor, " b"], view: int) -> Places:
-        """Where the rows of these examples in this view are."""
+    def numbers(self, rows: Int[Tensor, " b"], view: int) -> Int64[np.ndarray, " b"]:
+        """Which rows of the store these examples in this view are."""
         examples = rows.numpy()
         if not 0 <= view < self.views:
             raise StoreError(
@@ -167,22 +181,36 @@ class KnowledgeStore(KnowledgeSource):
                 f"example {outside} is not in this store of {len(self)}. Use the transfer set it "
                 "was annotated over."
             )
-        places = examples * self.views + view if self.views > 1 else examples
-        return Places(places, self.manifest.shard_rows)
+        return examples * self.views + view if self.views > 1 else examples
 
-    def dense(self, places: Places) -> Float[Tensor, "m b c"]:
-        """The members' centred logits."""
-        fields = [f"{name}.logits" for name in self.members]
-        shape, dtype = self.fields[fields[0]]
-        found = np.empty((len(fields), len(places.positions), *shape), dtype)
-        for number, begin, end in places.groups:
-            columns, positions = self.shard(number), places.positions[begin:end]
-            for field, values in zip(fields, found, strict=True):
-                columns[field].take(positions, axis=0, out=values[begin:end], mode="clip")
-        logits = torch.from_numpy(found)
-        if len(self.shards) > 1:
-            logits = logits[:, places.back]
-        return logits.to(torch.float32)
+    def dense(self, rows: Int64[np.ndarray, " b"]) -> Float[Tensor, "m b c"]:
+        """The members' centred logits, of these rows of the store."""
+        if self.together is None and len(self.members) > 1 and self.logit_bytes <= TOGETHER_BYTES:
+            self.together = self.side_by_side()
+        if self.together is not None:
+            found = torch.from_numpy(self.together.take(rows, axis=0))
+            return found.transpose(0, 1).to(torch.float32)
+        places = Places(rows, self.manifest.shard_rows)
+        parts = [self.gather(f"{name}.logits", places) for name in self.members]
+        return parts[0].unsqueeze(0) if len(parts) == 1 else torch.stack(parts)
+
+    @property
+    def ahead(self) -> int:  # type: ignore[override]
+        """Eight batches; one where hidden features would take much memory."""
+        return 1 if self.hidden_fields else 8
+
+    @property
+    def logit_bytes(self) -> int:
+        """What the members' dense logits take on disk."""
+        fields = [self.fields[f"{name}.logits"] for name in self.members]
+        per_row = sum(math.prod(shape) * np.dtype(dtype).itemsize for shape, dtype in fields)
+        return per_row * self.manifest.subject.rows
+
+    def side_by_side(self) -> Shaped[np.ndarray, "rows m c"]:
+        """All members' logits, a row's beside each other: one place in memory to go to, not m."""
+        columns = [f"{name}.logits" for name in self.members]
+        shards = (self.shard(number) for number in range(len(self.shards)))
+        return np.concatenate([np.stack([s[c] for c in columns], axis=1) for s in shards])
 
     def top_k(self, places: Places) -> TopK:
         """The members' kept classes and the rest."""

@@ -21,12 +21,15 @@ class KnowledgeSource(ABC):
         hidden_shapes: Shape of each hidden feature without the batch axis, by the name that
             `Knowledge.hidden` uses.
         temperatures: The only temperatures that a top-k store can soften at; None means any.
+        ahead: For how many batches it is best read at once, >= 1; 1 where answers may change from
+            one update to the next.
     """
 
     classes: tuple[str, ...]
     views: int | None
     hidden_shapes: Mapping[str, tuple[int, ...]]
     temperatures: tuple[float, ...] | None = None
+    ahead: int = 1
 
     @abstractmethod
     def __len__(self) -> int:

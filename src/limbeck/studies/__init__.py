@@ -1,0 +1,16 @@
+"""Published experiments, reproduced on limbeck's own verbs: one file each."""
+
+from limbeck.studies.study import SIZES, Figure, Row, Size, Study, measured
+from limbeck.studies.studying import names, run_study, study_module
+
+__all__ = [
+    "SIZES",
+    "Figure",
+    "Row",
+    "Size",
+    "Study",
+    "measured",
+    "names",
+    "run_study",
+    "study_module",
+]

@@ -1,0 +1,72 @@
+"""The page of all studies: published figures beside ours, from the committed results.
+
+python -m limbeck.studies.page docs/studies docs/studies.md
+"""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from limbeck.studies.study import Figure
+from limbeck.studies.studying import study_module
+
+__all__ = ["page", "table"]
+
+HEAD = """# Studies
+
+Published experiments, reproduced with `limbeck study NAME`. This page is generated from the results in `docs/studies/`
+by `python -m limbeck.studies.page docs/studies docs/studies.md`.
+"""
+
+
+def page(results: Sequence[Mapping[str, Any]], figures: Mapping[str, Sequence[str]]) -> str:
+    """The page in Markdown.
+
+    Args:
+        results: What `run_study` returned, one per study.
+        figures: Of each study by name, the paths of its figures from where the page lies.
+    """
+    return "\n".join([HEAD, *(section(r, figures.get(r["study"], ())) for r in results)])
+
+
+def section(result: Mapping[str, Any], figures: Sequence[str]) -> str:
+    """One study: its story, its table, why what does not hold does not, its figures."""
+    name = result["study"]
+    versions = result["versions"]
+    lines = [f"## {name}", "", (study_module(name).__doc__ or "").strip(), ""]
+    lines += [
+        f"Size `{result['size']}`, {result['seconds'] / 60:.0f} min with torch {versions['torch']} "
+        f"on {versions['processor']}, {versions['threads']} threads.",
+        "",
+        table(result["rows"]),
+        "",
+    ]
+    lines += [f"- {row['what']}: {row['why']}" for row in result["rows"] if row["why"]]
+    lines += [f"![{name}]({path})" for path in figures]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows as a Markdown table."""
+    lines = ["| what | published | ours | wanted | holds |", "|---|---|---|---|---|"]
+    for row in rows:
+        holds = {True: "yes", False: "**no**", None: ""}[row["holds"]]
+        ours = Figure(**row["ours"])
+        lines.append(f"| {row['what']} | {row['published']} | {ours} | {row['wanted']} | {holds} |")
+    return "\n".join(lines)
+
+
+def main(folder: Path, target: Path) -> None:
+    """Write the page from a folder of results."""
+    results = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    figures = {
+        r["study"]: [f"{folder.name}/{p.name}" for p in sorted(folder.glob(f"{r['study']}-*.svg"))]
+        for r in results
+    }
+    target.write_text(page(results, figures), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
