@@ -16,8 +16,8 @@ __all__ = ["page", "table"]
 
 HEAD = """# Studies
 
-Published experiments, reproduced with `limbeck study NAME`. This page is generated from the results in `docs/studies/`
-by `python -m limbeck.studies.page docs/studies docs/studies.md`.
+Published experiments, reproduced with `limbeck study NAME`. This page is generated from the
+results in `docs/studies/` by `python -m limbeck.studies.page docs/studies docs/studies.md`.
 """
 
 

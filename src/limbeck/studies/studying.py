@@ -1,4 +1,4 @@
-"""Finding a study by its name and running it: every module here that has a `run`."""
+"""Finding a study by its name and running it: every module here but a few."""
 
 import importlib
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from limbeck.studies.study import SIZES, Row, Size, Study
 
 __all__ = ["names", "run_study", "study_module"]
 
-FRAMEWORK = {"__init__", "page", "study", "studying"}
+NOT_STUDIES = {"__init__", "page", "study", "studying", "hinton_teacher"}
 
 
 class StudyModule(Protocol):
@@ -28,7 +28,7 @@ class StudyModule(Protocol):
 def names() -> tuple[str, ...]:
     """The studies there are, by name."""
     files = sorted(path.stem for path in Path(__file__).parent.glob("*.py"))
-    return tuple(name.replace("_", "-") for name in files if name not in FRAMEWORK)
+    return tuple(name.replace("_", "-") for name in files if name not in NOT_STUDIES)
 
 
 def study_module(name: str) -> StudyModule:
