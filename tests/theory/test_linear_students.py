@@ -4,26 +4,24 @@ import math
 
 import numpy as np
 import pytest
+import torch
 
+from limbeck import seeding
 from limbeck.theory import (
     angle,
     descent,
     displaced,
-    drawn,
     excess_loss,
     nested_students,
     projected,
     soft_labels,
 )
-from limbeck.theory.angles import Polynomial
-
-EVEN = Polynomial(1.0)
 
 
 def data(examples: int, dimensions: int, *, sets: int = 1) -> tuple[np.ndarray, np.ndarray]:
     teacher = np.linspace(-1.0, 1.5, dimensions) / math.sqrt(dimensions)
-    inputs = drawn(EVEN, teacher, (sets, examples), "test", examples, dimensions)
-    return teacher, inputs * np.linspace(1.5, 3.0, examples)[:, None]
+    source = seeding.generator("examples", examples, dimensions)
+    return teacher, torch.randn((sets, examples, dimensions), generator=source).double().numpy()
 
 
 def gram_schmidt(vector: np.ndarray, examples: np.ndarray) -> np.ndarray:
