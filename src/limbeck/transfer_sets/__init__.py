@@ -2,6 +2,7 @@
 
 from limbeck.transfer_sets.arrays import Arrays, arrays
 from limbeck.transfer_sets.digits import digits
+from limbeck.transfer_sets.glyphs import glyphs
 from limbeck.transfer_sets.hub_images import hub_images
 from limbeck.transfer_sets.image_folder import image_folder
 from limbeck.transfer_sets.splitting import split
@@ -19,6 +20,7 @@ __all__ = [
     "Views",
     "arrays",
     "digits",
+    "glyphs",
     "hub_images",
     "image_folder",
     "split",
