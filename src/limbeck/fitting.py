@@ -59,7 +59,7 @@ class Fitting:
         self.epoch_loss = torch.zeros((), device=self.device)
         self.saved_at = time.monotonic()
         self.begun_at = time.monotonic()
-        self.student.module.train()
+        self.student.train()
         torch.manual_seed(seeding.seed_of(seed, "dropout", self.accelerator.process_index))
         if job.training.compile:
             self.student.module.compile()
@@ -78,6 +78,7 @@ class Fitting:
             job.transfer_set.labels,
             "" if job.knowledge is None else job.knowledge.fingerprint,
             *(() if job.validation is None else (job.validation.fingerprint,)),
+            *(({"frozen": self.student.frozen},) if self.student.frozen else ()),
         )
 
     @property
@@ -259,9 +260,9 @@ def averaged(module: nn.Module, decay: float | None) -> AveragedModel | None:
 
 @torch.no_grad()
 def constrain(module: nn.Module, max_norm: float) -> None:
-    """Shorten the weight vectors into each unit of the linear layers to this length at most."""
+    """Shorten the trained weight vectors into the linear layers' units to this length at most."""
     for layer in module.modules():
-        if isinstance(layer, nn.Linear):
+        if isinstance(layer, nn.Linear) and layer.weight.requires_grad:
             length = layer.weight.norm(dim=1, keepdim=True)
             layer.weight.mul_((max_norm / length.clamp(min=1e-12)).clamp(max=1.0))
 
@@ -278,7 +279,8 @@ def accuracy(student: Student, examples: TransferSet) -> float:
     for rows in torch.arange(len(examples)).split(1024):
         batch = examples.batch(rows).to(device)
         correct += (student.outputs(batch).logits.argmax(dim=-1) == batch.labels).sum()
-    module.train(training)
+    if training:
+        student.train()
     return float(correct) / len(examples)
 
 

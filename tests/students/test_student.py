@@ -159,3 +159,27 @@ def test_a_compiled_student_gives_the_same_outputs_whenever_its_layers_are_read(
         student.hidden = ()
         with torch.no_grad():
             student.module.layer1.linear.weight.add_(0.1)
+
+
+def test_frozen_layers_stay_in_evaluation_mode_and_without_gradient() -> None:
+    """Batch statistics and dropout would change a layer that is meant to stay as it is."""
+    module = cnn((1, 8, 8), [4, 8], 10).module
+    fresh = Student(module, frozen=("block1",)).fresh(0)
+    fresh.train()
+    assert not any(part.training for part in fresh.module.block1.modules())
+    assert all(part.training for part in fresh.module.block2.modules())
+    assert not any(p.requires_grad for p in fresh.module.block1.parameters())
+    assert all(p.requires_grad for p in fresh.module.block2.parameters())
+    assert all(p.requires_grad for p in module.parameters())
+
+
+def test_a_mistyped_frozen_layer_is_refused() -> None:
+    """It would be trained without a word."""
+    with pytest.raises(LimbeckError, match="no layer 'block'. Closest: 'block1'"):
+        Student(cnn((1, 8, 8), [4], 10).module, frozen=("block",))
+
+
+def test_freezing_every_weight_is_refused() -> None:
+    """The first backward pass would fail with torch's own words."""
+    with pytest.raises(LimbeckError, match="nothing to train. Freeze fewer layers"):
+        Student(mlp(64, [], 10).module, frozen=("output",))

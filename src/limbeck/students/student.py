@@ -24,10 +24,12 @@ class Student:
         hidden: Module paths of the layers that `outputs` returns, such as ("layer2",).
         architecture: What a recipe calls it, {"mlp": {"inputs": 64, ...}}, so that a saved student
             can be built again; {} for a module given as such.
+        frozen: Module paths of the layers that training leaves as they are: without gradient or
+            decay, and in evaluation mode, so that batch statistics stay still too.
 
     Raises:
-        LimbeckError: if a layer does not exist (the closest is named), or the function builds no
-            module.
+        LimbeckError: if a layer does not exist (the closest is named), the function builds no
+            module, or every weight is frozen.
 
     Attributes:
         classes: Class names, known once it is trained.
@@ -41,11 +43,14 @@ class Student:
         *,
         hidden: tuple[str, ...] = (),
         architecture: Mapping[str, Any] | None = None,
+        frozen: tuple[str, ...] = (),
     ) -> None:
         self.build = module if not isinstance(module, nn.Module) else None
         self.module = module if isinstance(module, nn.Module) else built(module, 0)
         check_layers(self.module, hidden)
+        check_frozen(self.module, frozen)
         self.hidden = tuple(hidden)
+        self.frozen = tuple(frozen)
         self.architecture = dict(architecture or {})
         self.classes: tuple[str, ...] = ()
         self.input_shape: tuple[int, ...] = ()
@@ -56,7 +61,15 @@ class Student:
         student = copy.copy(self)
         given = self.build is None
         student.module = copy.deepcopy(self.module) if given else built(self.build, seed)
+        for path in self.frozen:
+            student.module.get_submodule(path).requires_grad_(False)
         return student
+
+    def train(self) -> None:
+        """Put the module into training mode, and its frozen layers into evaluation mode."""
+        self.module.train()
+        for path in self.frozen:
+            self.module.get_submodule(path).eval()
 
     def outputs(self, batch: Batch) -> Outputs:
         """Its logits and hidden features for a batch, in the mode the module is in."""
@@ -75,6 +88,19 @@ class Student:
         """Move the module to a device."""
         self.module.to(device)
         return self
+
+
+def check_frozen(module: nn.Module, frozen: tuple[str, ...]) -> None:
+    """Raise a LimbeckError unless these layers exist and leave a weight to train."""
+    if not frozen:
+        return
+    check_layers(module, frozen)
+    kept = {id(p) for path in frozen for p in module.get_submodule(path).parameters()}
+    if all(id(p) in kept for p in module.parameters()):
+        raise LimbeckError(
+            f"every weight of the student is in a frozen layer ({', '.join(frozen)}), so there is "
+            "nothing to train. Freeze fewer layers."
+        )
 
 
 def built(build: Callable[[], nn.Module] | None, seed: int) -> nn.Module:
