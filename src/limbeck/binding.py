@@ -12,7 +12,7 @@ from limbeck import seeding
 from limbeck.errors import DataError, LimbeckError, nearest
 from limbeck.job import Job
 from limbeck.objectives import Objective
-from limbeck.store import KnowledgeSource, KnowledgeStore
+from limbeck.store import KnowledgeSource, KnowledgeStore, KnowledgeSubset
 from limbeck.students import Student, check_layers
 from limbeck.types import UNLABELLED, Batch, Outputs
 
@@ -84,7 +84,7 @@ def check_knowledge(objective: Objective, job: Job) -> KnowledgeSource | None:
             f"{objective!r} needs a teacher's {' and '.join(sorted(wanted))}, and no knowledge was "
             "given. Write a store with: limbeck annotate"
         )
-    if isinstance(knowledge, KnowledgeStore):
+    if isinstance(knowledge, (KnowledgeStore, KnowledgeSubset)):
         knowledge.check(transfer_set=job.transfer_set)
     for layer in objective.teacher_layers:
         if layer not in knowledge.hidden_shapes:

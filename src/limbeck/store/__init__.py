@@ -3,11 +3,13 @@
 from limbeck.store.live import LiveTeacher
 from limbeck.store.reader import KnowledgeStore, describe
 from limbeck.store.source import KnowledgeSource
+from limbeck.store.subset import KnowledgeSubset
 from limbeck.store.verification import Verification, verify
 
 __all__ = [
     "KnowledgeSource",
     "KnowledgeStore",
+    "KnowledgeSubset",
     "LiveTeacher",
     "Verification",
     "describe",
