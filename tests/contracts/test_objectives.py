@@ -455,7 +455,8 @@ def test_a_changed_setting_makes_another_object(kind: type[Objective]) -> None:
     """An equality that ignores settings would call two different recipes the same."""
     objective = made(kind)
     for name, value in objective.settings().items():
-        other = value + "2" if isinstance(value, str) else value + 0.5
+        more = {str: "2", tuple: (0.5,)}.get(type(value), 0.5)
+        other = value + more
         assert kind(**{**objective.settings(), name: other}) != objective
 
 

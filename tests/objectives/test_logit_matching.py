@@ -64,3 +64,26 @@ def test_top_k_knowledge_raises() -> None:
         LimbeckError, match=r"LogitMatching needs .* every class, .* keeps 2 of 3\. Annotate again"
     ):
         LogitMatching()(Outputs(STUDENT), knowledge, LABELS)
+
+
+def test_with_deviations_it_is_the_regression_on_normalised_logits() -> None:
+    """The deviation multiplied instead of divided, or applied to one side only."""
+    deviations = [0.5, 2.0, 4.0]
+    total = 0.0
+    for s, t in zip(STUDENT.tolist(), TEACHER.tolist(), strict=True):
+        for k in range(3):
+            total += (
+                (t[k] - sum(t) / 3) / deviations[k] - (s[k] - sum(s) / 3) / deviations[k]
+            ) ** 2
+    objective = LogitMatching(deviations)
+    loss = objective(Outputs(STUDENT), Knowledge(TEACHER.unsqueeze(0)), LABELS)
+    assert loss.item() == pytest.approx(total / 6, rel=1e-12)
+    assert objective.settings() == {"deviations": (0.5, 2.0, 4.0)}
+
+
+def test_deviations_that_do_not_fit_are_refused() -> None:
+    """One number for all classes would be broadcast."""
+    with pytest.raises(ValueError, match="deviations is 0.0; it must be above 0"):
+        LogitMatching((1.0, 0.0))
+    with pytest.raises(LimbeckError, match="has 1 deviations and the student scored 3 classes"):
+        LogitMatching((1.0,))(Outputs(STUDENT), Knowledge(TEACHER.unsqueeze(0)), LABELS)

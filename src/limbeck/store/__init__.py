@@ -1,5 +1,6 @@
 """The knowledge store: what teachers said, on disk, by example and view."""
 
+from limbeck.store.deviations import logit_deviations
 from limbeck.store.live import LiveTeacher
 from limbeck.store.reader import KnowledgeStore, describe
 from limbeck.store.source import KnowledgeSource
@@ -13,5 +14,6 @@ __all__ = [
     "LiveTeacher",
     "Verification",
     "describe",
+    "logit_deviations",
     "verify",
 ]

@@ -5,6 +5,8 @@ from limbeck.transfer_sets.digits import digits
 from limbeck.transfer_sets.glyphs import glyphs
 from limbeck.transfer_sets.hub_images import hub_images
 from limbeck.transfer_sets.image_folder import image_folder
+from limbeck.transfer_sets.marginals import marginals
+from limbeck.transfer_sets.munge import munge
 from limbeck.transfer_sets.splitting import split
 from limbeck.transfer_sets.table import table
 from limbeck.transfer_sets.transfer_set import Splits, TransferSet
@@ -23,6 +25,8 @@ __all__ = [
     "glyphs",
     "hub_images",
     "image_folder",
+    "marginals",
+    "munge",
     "split",
     "table",
 ]
