@@ -45,8 +45,8 @@ def test_a_curve_has_every_size_and_carries_on_from_the_whole(curve):
     assert (curve.examples, curve.held_out) == (300, 60)
     assert all(len(point.risks) == 2 and len(point.accuracies) == 2 for point in curve.points)
     assert [multiple for multiple, _ in curve.ahead] == [2.0, 4.0]
-    assert curve.now.estimate == pytest.approx(curve.law.at(300))
-    assert curve.ahead[0][1].estimate == pytest.approx(curve.law.at(600))
+    assert curve.now.estimate == pytest.approx(curve.law.at(300.0))
+    assert curve.ahead[0][1].estimate == pytest.approx(curve.law.at(600.0))
     assert "60 held-out examples of noise" in curve.sentence
 
 
@@ -119,7 +119,7 @@ def test_without_labels_there_is_no_accuracy(data, store):
         ({"sizes": (0.001, 0.0011, 0.5, 1.0)}, r"are parts of \[0, 0, 120, 240\] rows"),
         ({"seeds": 1}, "seeds is 1; the intervals need at least 2"),
         ({"held_out": 1.0}, "held_out is 1.0; it is a share above 0 and below 1"),
-        ({"confidence": 95}, "confidence is 95; it is a share above 0 and below 1"),
+        ({"confidence": 95.0}, "confidence is 95.0; it is a share above 0 and below 1"),
         ({"multiples": (0.0,)}, r"multiples is \[0.0\]; name at least one, above 0"),
         ({"training": lb.Training(patience=3)}, "patience is 3, which stops by a validation part"),
     ],

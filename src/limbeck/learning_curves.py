@@ -166,10 +166,10 @@ def concluded(
     known = labels != UNLABELLED
     right = (predicted == labels)[..., known].double().mean(dim=-1)
     fits = fitted(counts, wrong, confidence)
-    rows = len(transfer_set)
+    rows = float(len(transfer_set))
     return LearningCurve(
         data=transfer_set.name,
-        examples=rows,
+        examples=len(transfer_set),
         held_out=len(judged),
         points=tuple(
             point(count, wrong[:, place], right[:, place], bool(known.any()))

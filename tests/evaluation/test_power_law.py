@@ -58,7 +58,7 @@ def test_intervals_hold_the_true_risk_about_as_often_as_they_say():
     inside = 0
     for key in range(40):
         fits = fitted(SIZES, wrong(true[:-1], key=key), confidence=0.9)
-        interval = fits.at(1600)
+        interval = fits.at(1600.0)
         assert interval.low <= interval.estimate <= interval.high
         inside += interval.low <= true[-1] <= interval.high
     assert inside >= 34
@@ -68,22 +68,22 @@ def test_a_flat_curve_promises_no_gain_and_a_steep_one_does():
     """Prevents advice that does not depend on the data."""
     flat = fitted(SIZES, wrong([0.1] * 5))
     steep = fitted(SIZES, wrong([0.4, 0.25, 0.16, 0.1, 0.06], examples=2000))
-    assert flat.gain(800, 1600).low < 0.005
-    assert steep.gain(800, 1600).low > 0.005
-    assert steep.gain(800, 1600).estimate < steep.at(800).estimate
+    assert flat.gain(800.0, 1600.0).low < 0.005
+    assert steep.gain(800.0, 1600.0).low > 0.005
+    assert steep.gain(800.0, 1600.0).estimate < steep.at(800.0).estimate
 
 
 def test_the_same_mistakes_give_the_same_interval():
     """A report must not change from one call to the next."""
     mistakes = wrong([0.3, 0.2, 0.15, 0.1, 0.1])
-    assert fitted(SIZES, mistakes).at(1600) == fitted(SIZES, mistakes).at(1600)
+    assert fitted(SIZES, mistakes).at(1600.0) == fitted(SIZES, mistakes).at(1600.0)
 
 
 def test_no_mistakes_at_all_are_fitted_too():
     """A student that agrees everywhere must not divide by zero."""
     fits = fitted(SIZES, np.zeros((3, 5, 20), dtype=bool))
-    assert fits.at(1600).estimate == 0.0
-    assert fits.gain(800, 1600).high == 0.0
+    assert fits.at(1600.0).estimate == 0.0
+    assert fits.gain(800.0, 1600.0).high == 0.0
 
 
 def test_too_few_seeds_or_sizes_are_refused():

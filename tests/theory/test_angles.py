@@ -90,7 +90,7 @@ def test_observed_angles_are_counted():
 
 def test_laws_outside_their_range_are_refused():
     """They would give angles beyond a right angle."""
-    with pytest.raises(ValueError, match=r"power is 0; it must be above 0"):
-        Polynomial(0)
+    with pytest.raises(ValueError, match=r"power is 0.0; it must be above 0"):
+        Polynomial(0.0)
     with pytest.raises(ValueError, match=r"widest is 1.6; it is an angle in radians above 0"):
         Margin(1.6)

@@ -91,7 +91,7 @@ class Fits:
         """The percentiles of the resampled values, with the tails of Student's t."""
         from scipy.special import ndtr  # type: ignore[import-untyped]
 
-        tail = float(ndtr(-student_t(self.confidence, self.freedom)))
+        tail = float(ndtr(-student_t(self.confidence, float(self.freedom))))
         low, high = np.quantile(drawn, [tail, 1.0 - tail])
         return Interval(estimate, min(float(low), estimate), max(float(high), estimate),
                         self.confidence)  # fmt: skip
