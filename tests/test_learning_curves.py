@@ -84,6 +84,21 @@ class Recited(lb.Teacher):
         return lb.Outputs(torch.stack(rows))
 
 
+def test_the_largest_part_is_foretold_from_the_others(data, store):
+    """A law is believed where it has been right; the largest part must not be in its own fit."""
+    found = learning_curve(
+        lb.students.mlp(6, [], 2), store, data, lb.SoftTargets(1.0), TRAINING,
+        seeds=2, sizes=(0.1, 0.2, 0.3, 0.5, 1.0), device="cpu",
+    )  # fmt: skip
+    assert found.foretold is not None
+    risks = [point.risk for point in found.points]
+    assert found.foretold.estimate <= max(risks[:-1])
+    short = learning_curve(
+        lb.students.mlp(6, [], 2), store, data, lb.SoftTargets(1.0), TRAINING, **SETTINGS
+    )
+    assert short.foretold is None
+
+
 def test_every_part_gets_as_many_updates_as_the_largest():
     """A small part trained for fewer updates would make every curve look steep."""
     training = lb.Training(epochs=20, batch_size=128)

@@ -180,6 +180,11 @@ def concluded(
         now=fits.at(rows),
         ahead=tuple((float(m), fits.at(m * rows)) for m in multiples),
         gain=fits.gain(rows, 2.0 * rows),
+        foretold=(
+            fitted(counts[:-1], wrong[:, :-1], confidence).at(float(counts[-1]))
+            if len(counts) > 4
+            else None
+        ),
         fits=fits,
     )
 

@@ -45,6 +45,8 @@ class LearningCurve:
         now: The risk that the law gives for all rows of the transfer set.
         ahead: For each multiple of the transfer set, as (multiple, risk).
         gain: By how much twice as many rows would lower the risk.
+        foretold: What the law without the largest part says of that part, to compare with what was
+            measured there; None where fewer than four parts are left.
         fits: What other seeds and rows might have given.
     """
 
@@ -57,6 +59,7 @@ class LearningCurve:
     now: Interval
     ahead: tuple[tuple[float, Interval], ...]
     gain: Interval
+    foretold: Interval | None
     fits: Fits
 
     @property
