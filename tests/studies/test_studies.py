@@ -1,0 +1,116 @@
+"""Every study there is: it runs at smoke size, resumes, and fits the page and the command."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from limbeck.cli import main
+from limbeck.errors import LimbeckError
+from limbeck.studies import Study, measured, names, run_study, study_module
+from limbeck.studies.page import page
+
+
+def quiet(_: str) -> None:
+    pass
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", names())
+def test_a_study_runs_at_smoke_size_and_a_second_time_computes_nothing(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A study that breaks on the full size after an hour, or that a second start repeats."""
+    result = run_study(name, "smoke", output=tmp_path, say=quiet)
+    assert result["rows"]
+    for row in result["rows"]:
+        ours = row["ours"]
+        assert math.isfinite(ours["mean"])
+        assert math.isfinite(ours["sd"])
+        assert ours["n"] >= 1
+        assert (row["holds"] is None) == (row["wanted"] == "")
+        assert bool(row["why"]) == (row["holds"] is False), row
+    assert json.loads((tmp_path / f"{name}.json").read_text()) == result
+    found = (tmp_path / "found.json").read_bytes()
+
+    said: list[str] = []
+    again = run_study(name, "smoke", output=tmp_path, say=said.append)
+    assert again == result
+    assert said == []
+    assert (tmp_path / "found.json").read_bytes() == found
+
+    figures = sorted(path.name for path in tmp_path.glob(f"{name}-*.svg"))
+    assert figures
+    text = page([result], {name: figures})
+    assert f"## {name}" in text
+    assert all(f"| {row['what']} |" in text for row in result["rows"])
+    assert all(figure in text for figure in figures)
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_study_begins_with_one_sentence_that_fits_a_list(name: str):
+    """A list of studies whose lines run over, or say nothing."""
+    first, second, *_ = (study_module(name).__doc__ or "").splitlines()
+    assert first.endswith((".", "?"))
+    assert second == ""
+    assert 20 < len(first) <= 100
+
+
+def test_the_command_lists_the_studies(capsys: pytest.CaptureFixture[str]):
+    """A study that nobody finds."""
+    assert main(["study"]) == 0
+    printed = capsys.readouterr().out
+    for name in names():
+        assert name in printed
+
+
+def test_the_command_names_the_nearest_study(capsys: pytest.CaptureFixture[str]):
+    """A typo that ends in a traceback, or in a list to search through."""
+    assert main(["study", "hinton-missing-clas"]) == 2
+    printed = capsys.readouterr()
+    assert "Did you mean 'hinton-missing-class'?" in " ".join((printed.out + printed.err).split())
+
+
+def test_an_unknown_size_names_those_there_are(tmp_path: Path):
+    """A typo in the size that runs for hours."""
+    with pytest.raises(LimbeckError, match="size is 'tiny'. Use smoke, small, full"):
+        run_study("hinton-ensemble", "tiny", output=tmp_path)  # type: ignore[arg-type]
+
+
+def test_a_missing_data_folder_is_an_error(tmp_path: Path):
+    """A study that falls back to a download without a word."""
+    with pytest.raises(LimbeckError, match="there is no folder .*nowhere"):
+        run_study("hinton-ensemble", data=tmp_path / "nowhere", output=tmp_path)
+
+
+def test_a_data_folder_without_the_data_set_is_an_error(tmp_path: Path):
+    """A study that falls back to a download without a word."""
+    study = Study("some-study", "full", tmp_path, data=tmp_path)
+    with pytest.raises(LimbeckError, match="has no folder 'mnist', which the study 'some-study'"):
+        study.images("mnist", "ylecun/mnist")
+
+
+def test_what_was_found_is_computed_again_only_for_other_settings(tmp_path: Path):
+    """A figure of old settings in a new table."""
+    calls: list[int] = []
+
+    def make() -> tuple[int, float]:
+        calls.append(len(calls))
+        return (1, 0.5)
+
+    study = Study("some-study", "smoke", tmp_path, say=quiet)
+    assert study.once("step", make, epochs=1) == [1, 0.5]
+    again = Study("some-study", "smoke", tmp_path, say=quiet)
+    assert again.once("step", make, epochs=1) == [1, 0.5]
+    assert calls == [0]
+    again.once("step", make, epochs=2)
+    assert calls == [0, 1]
+
+
+def test_a_figure_has_the_sample_standard_deviation():
+    """A spread that is too small for few seeds: of 1 and 3 it is the square root of 2."""
+    assert measured([1.0, 3.0]).sd == pytest.approx(math.sqrt(2.0))
+    assert measured([5.0]).sd == 0.0
+    with pytest.raises(ValueError, match="no values to take the mean of"):
+        measured([])
