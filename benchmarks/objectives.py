@@ -58,7 +58,7 @@ def main() -> None:
             if name == "hard_labels":
                 knowledge, examples = None, labelled
             first = lb.distill(student, knowledge, examples, objective, training)
-            runs = [first, *(first.repeat(seed) for seed in range(1, SEEDS))]
+            runs = [first, *first.repeats(range(1, SEEDS))]
             rows[name] = [100 * accuracy(run.student) for run in runs]
     publish(
         "objectives",

@@ -155,7 +155,7 @@ def test_the_twin_starts_from_the_same_weights_and_sees_the_same_order():
     student = students.mlp(5, [8], 3)
     run = distill(student, knowledge_of(data), spied, SoftTargets(), epochs=3, seed=4)
     distilled, seen[:] = list(seen), []
-    twin = run.twin(4)
+    twin = run.twins([4])[0]
     assert seen == distilled
     assert twin.history.steps == run.history.steps
     reference = distill(student, None, data, HardLabels(), epochs=3, seed=4)
@@ -169,7 +169,7 @@ def test_the_twin_of_a_partly_labelled_run_gets_as_many_full_updates():
         students.mlp(5, [8], 3), knowledge_of(data), data, SoftTargets(),
         Training(epochs=4, batch_size=10),
     )  # fmt: skip
-    twin = run.twin(0)
+    twin = run.twins([0])[0]
     assert twin.history.steps[-1] == run.history.steps[-1] == 36
     assert len(twin.transfer_set) == 30
     assert len(twin.history.loss) == len(run.history.loss)
@@ -180,7 +180,7 @@ def test_repeating_with_another_seed_equals_distilling_with_it():
     data = blobs()
     arguments = (students.mlp(5, [8], 3), knowledge_of(data), data, SoftTargets())
     run = distill(*arguments, epochs=2, seed=0)
-    assert torch.equal(weights(run.repeat(7)), weights(distill(*arguments, epochs=2, seed=7)))
+    assert torch.equal(weights(run.repeats([7])[0]), weights(distill(*arguments, epochs=2, seed=7)))
 
 
 def test_early_stopping_keeps_the_best_epoch_on_validation():

@@ -20,7 +20,7 @@ from torch import Tensor
 import limbeck
 from limbeck.errors import LimbeckError
 from limbeck.evaluation.advice import Figures, advise, nearly_one_hot
-from limbeck.evaluation.arms import Arm, Measure, numbered
+from limbeck.evaluation.arms import Arm, Measure
 from limbeck.evaluation.evaluation import Evaluation, measured
 from limbeck.evaluation.latency import processor
 from limbeck.evaluation.leave_one_out import leave_one_out
@@ -54,7 +54,8 @@ def compare(
 ) -> Comparison:
     """Train the student again with other seeds, and from scratch with every seed, and compare.
 
-    Every student reads the test part once, after its training. Nothing is chosen by it.
+    Every student reads the test part once, after its training. Nothing is chosen by it. Students
+    train together: stacked, in a process per core, or one by one, as a probe finds fastest.
 
     Args:
         run: A distilled run; it counts for its own seed, and its job is repeated for the next.
@@ -81,11 +82,10 @@ def compare(
         measure = replace(measure, teacher_scores=scores)
     numbers = tuple(range(run.seed, run.seed + seeds))
     distilled, scratch = Arm(), Arm()
-    for i, seed in enumerate(numbers):
-        told = [numbered(progress, 2 * i + k, 2 * seeds) for k in (1, 2)]
-        again = run if seed == run.seed else run.repeat(seed, progress=told[0])
+    for again in (run, *run.repeats(numbers[1:], progress=progress)):
         distilled.add(again, measure)
-        scratch.add(run.twin(seed, progress=told[1]), measure)
+    for twin in run.twins(numbers, progress=progress):
+        scratch.add(twin, measure)
     size = measured(distilled.evaluations[0], run.student, test)
     distilled.give(size)
     scratch.give(size)

@@ -1,6 +1,7 @@
 """The state of one run while it trains: what a checkpoint holds and the loop advances."""
 
 import copy
+import math
 import time
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -148,13 +149,21 @@ class Fitting:
             self.save()
 
     def end_epoch(self) -> None:
-        """Note the mean loss and the validation accuracy; keep the best; decide on stopping."""
-        history, patience = self.history, self.job.training.patience
-        updates = self.step - (history.steps[-1] if history.steps else 0)
+        """Measure the epoch that has just ended."""
+        updates = self.step - (self.history.steps[-1] if self.history.steps else 0)
         loss = float(self.accelerator.reduce(self.epoch_loss, "sum")) / updates
         self.epoch_loss.zero_()
+        self.note(loss)
+
+    def note(self, loss: float) -> None:
+        """Write down an epoch's mean loss and accuracy; keep the best; decide on stopping.
+
+        Raises:
+            LimbeckError: if the loss is not finite.
+        """
+        history, patience = self.history, self.job.training.patience
         epoch = len(history.loss) + 1
-        if loss != loss or loss in (float("inf"), float("-inf")):
+        if not math.isfinite(loss):
             raise LimbeckError(
                 f"the loss became {loss} in epoch {epoch} with "
                 f"{self.job.training.optimizer!r}. Lower the learning rate, or clip the gradient "
@@ -258,13 +267,18 @@ def averaged(module: nn.Module, decay: float | None) -> AveragedModel | None:
     return AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
 
 
-@torch.no_grad()
 def constrain(module: nn.Module, max_norm: float) -> None:
     """Shorten the trained weight vectors into the linear layers' units to this length at most."""
     for layer in module.modules():
         if isinstance(layer, nn.Linear) and layer.weight.requires_grad:
-            length = layer.weight.norm(dim=1, keepdim=True)
-            layer.weight.mul_((max_norm / length.clamp(min=1e-12)).clamp(max=1.0))
+            shorten(layer.weight, max_norm)
+
+
+@torch.no_grad()
+def shorten(weight: Float[Tensor, "*s units inputs"], max_norm: float) -> None:
+    """Shorten each unit's weight vector, in place, to this length at most."""
+    length = weight.norm(dim=-1, keepdim=True)
+    weight.mul_((max_norm / length.clamp(min=1e-12)).clamp(max=1.0))
 
 
 @torch.no_grad()

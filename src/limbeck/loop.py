@@ -17,7 +17,7 @@ from limbeck.job import History, Job, Progress
 from limbeck.students import Student
 from limbeck.types import Batch
 
-__all__ = ["batches", "train"]
+__all__ = ["batches", "learn", "runs_of_batches", "train"]
 
 
 def train(job: Job, seed: int, progress: Progress | None = None) -> tuple[Student, History]:
@@ -28,18 +28,24 @@ def train(job: Job, seed: int, progress: Progress | None = None) -> tuple[Studen
         for batch in batches(job, seed, start=fitting.step):
             if complete or fitting.stopped:
                 break
-            loss = torch.zeros((), device=fitting.device)
-            for part in parts(fitting.mine(batch), job.training.accumulate):
-                with fitting.autocast():
-                    outputs = fitting.student.outputs(part)
-                part_loss = fitting.share(part, batch, outputs)
-                fitting.accelerator.backward(part_loss)
-                loss += part_loss.detach()
-            fitting.update()
+            loss = learn(fitting, batch)
             fitting.advance(loss)
             if progress is not None:
                 progress("train", fitting.step, job.updates)
         return fitting.finish(complete)
+
+
+def learn(fitting: Fitting, batch: Batch) -> Tensor:
+    """One update from a batch; its loss."""
+    loss = torch.zeros((), device=fitting.device)
+    for part in parts(fitting.mine(batch), fitting.job.training.accumulate):
+        with fitting.autocast():
+            outputs = fitting.student.outputs(part)
+        part_loss = fitting.share(part, batch, outputs)
+        fitting.accelerator.backward(part_loss)
+        loss += part_loss.detach()
+    fitting.update()
+    return loss
 
 
 def batches(job: Job, seed: int, start: int = 0) -> Iterator[Batch]:

@@ -17,9 +17,11 @@ class Optimizer(ABC):
 
     Attributes:
         learning_rate: The largest step size, > 0; the schedule scales it between 0 and 1.
+        weight_decay: As the optimizer says, >= 0.
     """
 
     learning_rate: float
+    weight_decay: float
 
     def __post_init__(self) -> None:
         if not 0 < self.learning_rate < math.inf:
@@ -28,9 +30,13 @@ class Optimizer(ABC):
                 "Try 0.001 for adamw or 0.1 for sgd."
             )
 
-    @abstractmethod
     def build(self, modules: Iterable[nn.Module]) -> torch.optim.Optimizer:
         """The torch optimizer for all parameters of these modules."""
+        return self.over(decayed_groups(modules, self.weight_decay))
+
+    @abstractmethod
+    def over(self, groups: list[dict[str, object]]) -> torch.optim.Optimizer:
+        """The torch optimizer for these groups of parameters."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +53,10 @@ class SGD(Optimizer):
     momentum: float = 0.9
     weight_decay: float = 0.0
 
-    def build(self, modules: Iterable[nn.Module]) -> torch.optim.Optimizer:
-        """The torch optimizer for all parameters of these modules."""
+    def over(self, groups: list[dict[str, object]]) -> torch.optim.Optimizer:
+        """Torch's SGD for these groups of parameters."""
         return torch.optim.SGD(
-            decayed_groups(modules, self.weight_decay),
+            groups,
             lr=self.learning_rate,
             momentum=self.momentum,
             nesterov=self.momentum > 0,
@@ -76,11 +82,11 @@ class AdamW(Optimizer):
     betas: tuple[float, float] = (0.9, 0.999)
     epsilon: float = 1e-8
 
-    def build(self, modules: Iterable[nn.Module]) -> torch.optim.Optimizer:
-        """The torch optimizer for all parameters of these modules."""
+    def over(self, groups: list[dict[str, object]]) -> torch.optim.Optimizer:
+        """Torch's AdamW for these groups of parameters."""
         first, second = self.betas
         return torch.optim.AdamW(
-            decayed_groups(modules, self.weight_decay),
+            groups,
             lr=self.learning_rate,
             betas=(first, second),
             eps=self.epsilon,

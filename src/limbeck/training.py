@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -11,10 +12,11 @@ from limbeck.loop import train
 from limbeck.objectives import HardLabels, Objective
 from limbeck.store import KnowledgeSource
 from limbeck.students import Student, save
+from limbeck.together import train_together
 from limbeck.transfer_sets import TransferSet
 from limbeck.types import UNLABELLED
 
-__all__ = ["Run", "Training", "distill"]
+__all__ = ["Run", "Training", "distill", "job_of"]
 
 
 @dataclass(frozen=True)
@@ -58,18 +60,22 @@ class Run:
         """How the student was trained."""
         return self.job.training
 
-    def repeat(self, seed: int, *, progress: Progress | None = None) -> "Run":
-        """The same job with another seed."""
-        return Run(*train(self.job, seed, progress), seed, self.job)
-
-    def twin(self, seed: int, *, progress: Progress | None = None) -> "Run":
-        """The from-scratch twin: same initial weights, number of updates and data order.
-
-        It minimises `HardLabels()` on the rows that have a label. Where some have none, its batches
-        are full of labelled rows and go over them more often: the stronger baseline.
+    def repeats(self, seeds: Sequence[int], *, progress: Progress | None = None) -> list["Run"]:
+        """The same job with other seeds, trained together.
 
         Raises:
-            LimbeckError: if no example has a label.
+            LimbeckError: if one of them diverges.
+        """
+        return several(self.job, seeds, progress)
+
+    def twins(self, seeds: Sequence[int], *, progress: Progress | None = None) -> list["Run"]:
+        """The from-scratch twins: same initial weights, number of updates and data order.
+
+        They minimise `HardLabels()` on the rows that have a label. Where some have none, their
+        batches are full of labelled rows and go over them more often: the stronger baseline.
+
+        Raises:
+            LimbeckError: if no example has a label, or one of them diverges.
         """
         if not bool((self.job.transfer_set.labels != UNLABELLED).any()):
             raise LimbeckError(
@@ -78,7 +84,7 @@ class Run:
             )
         labelled = self.job.transfer_set.labelled()
         job = replace(self.job, knowledge=None, objective=HardLabels(), transfer_set=labelled)
-        return Run(*train(job, seed, progress), seed, job)
+        return several(job, seeds, progress)
 
     def save(self, folder: str | Path) -> Path:
         """Write the student, which `Teacher.load` and `students.load` read, and run.json.
@@ -139,10 +145,51 @@ def distill(
     training = training or Training()
     if epochs is not None:
         training = replace(training, epochs=epochs)
+    job = job_of(
+        student,
+        knowledge,
+        transfer_set,
+        objective,
+        training,
+        validation=validation,
+        checkpoint=checkpoint,
+        device=device,
+    )
+    return Run(*train(job, seed, progress), seed, job)
+
+
+def several(job: Job, seeds: Sequence[int], progress: Progress | None) -> list[Run]:
+    """One job with several seeds; raises what went wrong with the first that failed."""
+    runs = []
+    for seed, outcome in zip(
+        seeds, train_together([(job, s) for s in seeds], progress=progress), strict=True
+    ):
+        if isinstance(outcome, LimbeckError):
+            raise outcome
+        runs.append(Run(*outcome, seed, job))
+    return runs
+
+
+def job_of(
+    student: Student,
+    knowledge: KnowledgeSource | None,
+    transfer_set: TransferSet,
+    objective: Objective,
+    training: Training,
+    *,
+    validation: TransferSet | None = None,
+    checkpoint: str | Path | None = None,
+    device: str | None = None,
+) -> Job:
+    """All of these, as one job.
+
+    Raises:
+        LimbeckError: if the transfer set is empty.
+    """
     if len(transfer_set) == 0:
         raise LimbeckError("the transfer set is empty; a student needs examples to learn from.")
     epoch_updates = math.ceil(len(transfer_set) / training.batch_size)
-    job = Job(
+    return Job(
         student=student,
         knowledge=knowledge,
         transfer_set=transfer_set,
@@ -154,4 +201,3 @@ def distill(
         updates=training.epochs * epoch_updates,
         epoch_updates=epoch_updates,
     )
-    return Run(*train(job, seed, progress), seed, job)

@@ -30,6 +30,8 @@ class Objective(nn.Module, ABC):
         relational: Whether it compares examples with each other. Then the loss of a batch is not
             the mean of its parts: it depends on the batch size, and accumulated parts of a batch
             are not the whole batch.
+        varying: Settings that `forward` also takes as a tensor of one number, so that students who
+            differ in them can be trained together.
     """
 
     needs: frozenset[str] = frozenset({"logits"})
@@ -37,6 +39,7 @@ class Objective(nn.Module, ABC):
     student_layers: tuple[str, ...] = ()
     temperatures: tuple[float, ...] = ()
     relational: bool = False
+    varying: tuple[str, ...] = ()
 
     def __call__(
         self, student: Outputs, teacher: Knowledge | None, labels: Int[Tensor, " b"]

@@ -49,6 +49,8 @@ class SoftTargets(Objective):
         >>> objective = 0.9 * SoftTargets(temperature=4.0) + 0.1 * HardLabels()
     """
 
+    varying = ("temperature",)
+
     def __init__(self, temperature: float = 4.0) -> None:
         super().__init__()
         self.temperature = positive("temperature", temperature)

@@ -6,17 +6,17 @@ epochs open; ours are a modern schedule with averaged weights.
 """
 
 import math
+from dataclasses import replace
 
 import limbeck as lb
 from limbeck.studies.study import Study
 from limbeck.transfer_sets import TransferSet
 
-__all__ = ["hinton_teacher"]
+__all__ = ["averaging", "hinton_teacher"]
 
 TRAINING = lb.Training(
     batch_size=250,
     optimizer=lb.SGD(learning_rate=0.1, momentum=0.9),
-    average=0.999,
     max_norm=3.5,
 )
 
@@ -40,15 +40,20 @@ def hinton_teacher(
         dropout=0.5,
         input_dropout=0.2,
     )
+    updates = epochs * math.ceil(len(train) / TRAINING.batch_size)
     run = lb.distill(
         student,
         None,
         lb.Views(lb.Shift(pixels=2), count=None).of(train),
         lb.HardLabels(),
-        TRAINING,
-        epochs=epochs,
+        replace(TRAINING, epochs=epochs, average=averaging(updates)),
         seed=seed,
         checkpoint=study.folder / "checkpoints",
         progress=study.progress,
     )
     return lb.TorchModule.from_student(run.student, name=f"teacher{seed}")
+
+
+def averaging(updates: int) -> float:
+    """A decay of the averaged weights that looks back over about a thirtieth of the run."""
+    return min(0.999, max(0.5, 1 - 30 / updates))

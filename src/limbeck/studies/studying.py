@@ -12,7 +12,7 @@ from limbeck.studies.study import SIZES, Row, Size, Study
 
 __all__ = ["names", "run_study", "study_module"]
 
-NOT_STUDIES = {"__init__", "page", "study", "studying", "hinton_teacher"}
+NOT_STUDIES = {"__init__", "page", "study", "studying", "hinton_teacher", "transfer_curves"}
 
 
 class StudyModule(Protocol):

@@ -135,7 +135,7 @@ def transferability(
             device=device,
             progress=progress,
         )
-        later = [run.repeat(seed, progress=progress) for seed in chosen_seeds[1:]]
+        later = run.repeats(chosen_seeds[1:], progress=progress)
         hits[arm] = hits_of([run, *later], validation.labelled())
     return concluded(hits, chosen_seeds)
 
