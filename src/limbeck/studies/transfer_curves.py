@@ -1,0 +1,134 @@
+"""The nets of a transfer study: of every task, on copied layers of its own net or the other's.
+
+A base and what is built on it never share a seed: the new layers would start where the base's did.
+All nets on one target share initial weights and the order of the data, so that differences between
+them are paired.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+import limbeck as lb
+from limbeck import seeding
+from limbeck.evaluation import score
+from limbeck.evaluation.significance import Array
+from limbeck.studies.study import Study
+from limbeck.transfer_sets.with_classes import with_classes
+from limbeck.transferring import layers_of, transfer
+
+__all__ = ["FROZEN", "Curves", "Settings", "Tasks", "World"]
+
+FROZEN = {"BnB": True, "AnB": True, "random": True, "BnB+": False, "AnB+": False}
+"""The treatments, and whether they leave the copied layers as they are."""
+
+Curves = dict[str, Float[Array, "targets n"]]
+Tasks = Sequence[tuple[Sequence[str], Sequence[str]]]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Of one data set: how many splits, images per class and epochs, and the net."""
+
+    splits: int
+    per_class: int
+    epochs: int
+    channels: tuple[int, ...]
+    hidden: int = 64
+    classes: int = 10
+    learning_rate: float = 0.03
+
+
+class World:
+    """A data set's tasks and nets."""
+
+    def __init__(self, study: Study, name: str, settings: Settings) -> None:
+        self.study, self.name, self.settings = study, name, settings
+        data = loaded(study, name, settings)
+        count = min(settings.per_class * settings.classes, len(data.train))
+        self.data = lb.Splits(lb.transfer_sets.split(data.train, count)[0], test=data.test)
+        self.cuts = range(1, len(layers_of(self.student(data.train.classes))))
+        self.bases: dict[tuple[tuple[str, ...], int], lb.Student] = {}
+
+    def random_tasks(self, first: int) -> Tasks:
+        """For each split, so many random classes and the others."""
+        names = self.data.train.classes
+        orders = [
+            [names[i] for i in seeding.permutation(len(names), "classes", first, split).tolist()]
+            for split in range(self.settings.splits)
+        ]
+        return [(order[:first], order[first:]) for order in orders]
+
+    def curves(self, group: str, tasks: Tasks, treatments: Sequence[str]) -> Curves:
+        """Test accuracy, %, of two targets per split: by cut, or in one column from scratch."""
+        found: dict[str, list[list[float]]] = {each: [] for each in ("scratch", *treatments)}
+        for number, pair in enumerate(tasks):
+            for target, source in (pair, pair[::-1]):
+                facts = {**asdict(self.settings), "target": target, "source": source}
+                for each, rows in found.items():
+                    what = f"{self.name} {group}, split {number}, on {target[0]}...: {each}"
+                    make = partial(self.accuracy, each, target, source, 10 * number)
+                    cuts = [0] if each == "scratch" else self.cuts
+                    once = self.study.once
+                    rows.append([once(f"{what} {n}", partial(make, n), **facts) for n in cuts])
+        return {each: np.array(rows) for each, rows in found.items()}
+
+    def accuracy(
+        self, treatment: str, target: Sequence[str], source: Sequence[str], seed: int, n: int
+    ) -> float:
+        """Test accuracy, %, of a net trained on the target. Its seed is never the base's."""
+        if treatment in ("scratch", "random"):
+            base = self.student(target).fresh(seed + 2)
+        else:
+            base = self.base(source if treatment.startswith("A") else target, seed)
+        student = transfer(base, n, freeze=FROZEN.get(treatment, False), classes=len(target))
+        student = self.trained(student, target, seed + 1)
+        assert self.data.test is not None
+        test = with_classes(self.data.test, target)
+        return 100 * float((score(student, test).argmax(dim=1) == test.labels).double().mean())
+
+    def base(self, classes: Sequence[str], seed: int) -> lb.Student:
+        """The net trained on a task."""
+        key = (tuple(classes), seed)
+        if key not in self.bases:
+            folder = self.study.folder / "checkpoints"
+            self.bases[key] = self.trained(self.student(classes), classes, seed, folder)
+        return self.bases[key]
+
+    def student(self, classes: Sequence[str]) -> lb.Student:
+        """The untrained net of a task."""
+        shape, settings = self.data.train.input_shape, self.settings
+        return lb.students.cnn(
+            shape, settings.channels, len(classes), hidden=settings.hidden, batch_norm=False
+        )
+
+    def trained(
+        self, student: lb.Student, classes: Sequence[str], seed: int, folder: Path | None = None
+    ) -> lb.Student:
+        """A student after training on a task."""
+        training = lb.Training(
+            epochs=self.settings.epochs,
+            batch_size=64,
+            optimizer=lb.SGD(self.settings.learning_rate, momentum=0.9, weight_decay=5e-4),
+        )
+        examples = with_classes(self.data.train, classes)
+        return lb.distill(
+            student,
+            None,
+            examples,
+            lb.HardLabels(),
+            training,
+            seed=seed,
+            checkpoint=folder,
+            progress=self.study.progress,
+        ).student
+
+
+def loaded(study: Study, name: str, settings: Settings) -> lb.Splits:
+    if name == "glyphs":
+        return lb.transfer_sets.glyphs(settings.classes, settings.per_class * 3 // 2)
+    return study.digits() if name == "digits" else study.images("cifar10", "uoft-cs/cifar10")

@@ -1,0 +1,138 @@
+"""The transfer study compares like with like, and its table says what was measured."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+import limbeck as lb
+from limbeck.fingerprint import module_digest
+from limbeck.studies import Study, run_study, yosinski_transfer
+from limbeck.studies.transfer_curves import FROZEN, Curves, World
+from limbeck.transferring import transfer
+
+SMOKE = replace(yosinski_transfer.SIZES["smoke"]["digits"], per_class=20, epochs=1)
+
+
+def world(folder: Path) -> World:
+    return World(Study("yosinski-transfer", "smoke", folder), "digits", SMOKE)
+
+
+def curves(seed: int = 0, targets: int = 6) -> Curves:
+    numbers = np.random.default_rng(seed)
+    found = {each: 50 + numbers.normal(size=(targets, 3)) for each in FROZEN}
+    return {"scratch": 50 + numbers.normal(size=(targets, 1)), **found}
+
+
+def test_the_study_runs_offline_draws_its_figures_and_is_not_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A study that trains again what is known cannot be interrupted."""
+    monkeypatch.setitem(yosinski_transfer.SIZES, "smoke", {"digits": SMOKE})
+    result = run_study("yosinski-transfer", "smoke", output=tmp_path, say=lambda line: None)
+    names = {path.name for path in tmp_path.glob("*.svg")}
+    assert names == {f"yosinski-transfer-{each}.svg" for each in ("curves", "random", "paired")}
+    monkeypatch.setattr(lb, "distill", None)
+    again = run_study("yosinski-transfer", "smoke", output=tmp_path, say=lambda line: None)
+    assert json.dumps(again) == json.dumps(result)
+    assert all(bool(row["why"]) == (row["holds"] is False) for row in result["rows"])
+
+
+def test_tasks_divide_the_classes_and_differ_between_splits(tmp_path: Path) -> None:
+    """A class in both tasks would make them more alike than they are said to be."""
+    made = world(tmp_path)
+    tasks = made.random_tasks(5)
+    for one, other in tasks:
+        assert sorted([*one, *other]) == sorted(made.data.train.classes)
+        assert len(one) == len(other) == 5
+    assert set(tasks[0][0]) != set(tasks[1][0])
+
+
+def test_without_copied_layers_the_net_is_the_base_bit_for_bit(tmp_path: Path) -> None:
+    """The paper's n = 0: differences to it must be differences to the base."""
+    made = world(tmp_path)
+    target = ["3", "1", "4"]
+    none = transfer(made.student(target).fresh(5), 0, classes=3)
+    ours, base = made.trained(none, target, 1), made.base(target, 1)
+    assert module_digest(ours.module) == module_digest(base.module)
+
+
+def test_frozen_layers_of_a_treatment_are_its_bases_to_the_bit(tmp_path: Path) -> None:
+    """Frozen layers that move make AnB look like AnB+."""
+    made = world(tmp_path)
+    base = made.base(["0", "1", "2"], 0)
+    net = made.trained(transfer(base, 2, classes=4), ["5", "6", "7", "8"], 1)
+    for path in ("block1", "block2"):
+        assert module_digest(net.module.get_submodule(path)) == module_digest(
+            base.module.get_submodule(path)
+        )
+
+
+def test_the_nets_on_a_target_share_new_layers_that_are_not_their_bases(tmp_path: Path) -> None:
+    """Sharing pairs the differences; the base's own start would favour BnB."""
+    made = world(tmp_path)
+    starts = {}
+    trained: list[tuple[int, lb.Student]] = []
+
+    def remember(student, classes, seed, folder=None):
+        trained.append((seed, student.fresh(seed)))
+        return student.fresh(seed)
+
+    made.trained = remember  # type: ignore[method-assign]
+    for treatment in ("scratch", *FROZEN):
+        made.accuracy(treatment, ["0", "1"], ["2", "3"], 10, 0 if treatment == "scratch" else 2)
+        starts[treatment] = trained[-1][1].module.state_dict()["layer1.linear.weight"]
+    for each in starts.values():
+        assert torch.equal(each, starts["scratch"])
+    base = made.bases[("0", "1"), 10].module.state_dict()["layer1.linear.weight"]
+    assert not torch.equal(base, starts["scratch"])
+    copied = trained[-1][1].module.state_dict()["block1.convolution.weight"]
+    source = made.bases[("2", "3"), 10].module.state_dict()["block1.convolution.weight"]
+    assert torch.equal(copied, source)
+
+
+def test_differences_are_paired_by_target_and_directions_averaged() -> None:
+    """Unpaired, the published gain of fine-tuned transfer is a difference between targets."""
+    found = curves()
+    rows = {row.what: row for row in yosinski_transfer.table("digits", found)}
+    row = rows["digits: AnB+ - BnB+, mean over n, points"]
+    by_split = []
+    for split in range(3):
+        values = []
+        for target in (2 * split, 2 * split + 1):
+            values += [found["AnB+"][target, n] - found["BnB+"][target, n] for n in range(3)]
+        by_split.append(sum(values) / 6)
+    assert row.ours.n == 3
+    np.testing.assert_allclose(row.ours.mean, sum(by_split) / 3, rtol=1e-12)
+    np.testing.assert_allclose(row.ours.sd, np.std(by_split, ddof=1), rtol=1e-12)
+    ends = [
+        rows[f"digits: AnB+ - BnB+, mean over n, {end} end of the 95 % interval, points"]
+        for end in ("lower", "upper")
+    ]
+    assert ends[0].ours.mean < row.ours.mean < ends[1].ours.mean
+    assert row.holds == (ends[0].ours.mean > 0)
+
+
+def test_the_interval_is_students_t_over_the_splits() -> None:
+    """Counting both directions as independent would make it too narrow."""
+    values = np.random.default_rng(1).normal(size=8)
+    pairs = [(values[i] + values[i + 1]) / 2 for i in range(0, 8, 2)]
+    expected = stats.t.interval(0.95, 3, loc=np.mean(pairs), scale=stats.sem(pairs))
+    np.testing.assert_allclose(yosinski_transfer.interval(values)[1:], expected, rtol=1e-9)
+
+
+def test_a_difference_holds_only_if_its_interval_does() -> None:
+    """A mean below 0 within the noise is not the published finding."""
+    key, noisy = "AnB - BnB, last n", np.array([-1.0, -1.0, 0.9, 0.9])
+    sure = np.array([-2.0, -2.0, -2.1, -2.1])
+    wanted = "surely below 0"
+    assert yosinski_transfer.difference("x", key, sure, wanted).holds is True
+    row = yosinski_transfer.difference("x", key, noisy, wanted)
+    assert row.holds is False
+    assert row.why.startswith("the 95 % interval over 2 splits is -12.")
+    assert yosinski_transfer.difference("x", key, -sure, "surely above 0").holds is True
+    assert yosinski_transfer.difference("x", key, sure, "at least -1").holds is False
