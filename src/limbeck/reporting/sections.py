@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from limbeck.reporting import figures
+from limbeck.reporting.groups import groups
 from limbeck.reporting.page import Figure, Section
 from limbeck.reporting.wording import count, number, percent, points
 
@@ -24,6 +25,7 @@ def sections(comparison: "Comparison") -> tuple[Section, ...]:
         training(comparison),
         calibration(comparison),
         classes(comparison),
+        groups(comparison),
         teachers(comparison),
     )
     return tuple(section for section in found if section is not None)

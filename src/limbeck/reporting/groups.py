@@ -1,0 +1,110 @@
+"""Accuracy by group of test examples: whom does distilling serve better, and whom worse?"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from limbeck.reporting.figures import Spec, by_model, data, finished, span
+from limbeck.reporting.page import Figure, Section
+from limbeck.reporting.wording import count, number
+
+if TYPE_CHECKING:
+    from limbeck.comparison import Comparison
+    from limbeck.evaluation import Evaluation
+
+__all__ = ["groups"]
+
+MOST_GROUPS = 24
+
+Accuracies = Mapping[str, Mapping[str, float]]
+"""By model and group, in percent."""
+
+
+def groups(comparison: "Comparison") -> Section | None:
+    """A chart for each group column of the test part; None where it has none."""
+    models: dict[str, Sequence[Evaluation]] = {
+        "Distilled": comparison.distilled,
+        "From scratch": comparison.scratch,
+    }
+    if comparison.teacher is not None:
+        models["Teacher"] = (comparison.teacher,)
+    columns = dict.fromkeys(row.column for row in comparison.distilled[0].groups)
+    if not columns:
+        return None
+    return Section(
+        id="groups",
+        title="Who is served how well",
+        note="Accuracy within each group of test examples, mean over the seeds; beside its name, "
+        "how many examples a group has. A small group's accuracy is uncertain.",
+        legend=tuple(models),
+        charts=tuple(
+            column_chart(models, column, f"chart-groups-{number}")
+            for number, column in enumerate(columns, start=1)
+        ),
+        layout="grid" if len(columns) > 1 else "wide",
+    )
+
+
+def column_chart(models: Mapping[str, Sequence["Evaluation"]], column: str, id: str) -> Figure:
+    """One column's groups, those first that the distilled student serves worst."""
+    found = {model: means(evaluations, column) for model, evaluations in models.items()}
+    sizes = {r.value: r.examples for r in models["Distilled"][0].groups if r.column == column}
+    order = sorted(sizes, key=lambda value: found["Distilled"][value])
+    shown = order[:MOST_GROUPS]
+    note = ""
+    if len(order) > 1:
+        spreads = [
+            f"{number(max(each.values()) - min(each.values()), 1)} ({model.lower()})"
+            for model, each in found.items()
+        ]
+        note = f"From the worst to the best group, in points: {', '.join(spreads)}."
+    if len(order) > len(shown):
+        note += f" Shown are the {len(shown)} worst of {count(len(order))} groups."
+    return Figure(id, drawn(found, shown, sizes), column, note)
+
+
+def means(evaluations: Sequence["Evaluation"], column: str) -> dict[str, float]:
+    """Each group's accuracy over the seeds, in percent."""
+    seeds = [
+        {row.value: row.accuracy for row in e.groups if row.column == column} for e in evaluations
+    ]
+    return {value: 100 * sum(each[value] for each in seeds) / len(seeds) for value in seeds[0]}
+
+
+def drawn(found: Accuracies, shown: Sequence[str], sizes: Mapping[str, int]) -> Spec:
+    """Each group's accuracies on one line, a mark for each model."""
+    import altair as alt
+
+    names = {value: f"{value} ({count(sizes[value])})" for value in shown}
+    rows = [
+        {"group": names[value], "model": model, "accuracy": accuracies[value]}
+        for model, accuracies in found.items()
+        for value in shown
+    ]
+    lines = [
+        {"group": names[v], "low": min(each), "high": max(each)}
+        for v in shown
+        for each in [[accuracies[v] for accuracies in found.values()]]
+    ]
+    domain = span([each[v] for each in found.values() for v in shown], least=0.5)
+    x: Spec = {
+        "title": "Accuracy on the test part, in %",
+        "scale": alt.Scale(domain=domain, nice=False, zero=False),
+    }
+    y = alt.Y("group:N", title=None, sort=list(names.values()), axis=alt.Axis(labelLimit=180))
+    colour, shape = by_model("model")
+    chart = alt.layer(
+        alt.Chart(data(lines))
+        .mark_rule(color="var(--line-strong)", strokeWidth=2)
+        .encode(x=alt.X("low:Q", **x), x2="high:Q", y=y),
+        alt.Chart(data(rows))
+        .mark_point(filled=True, size=90, opacity=1)
+        .encode(
+            x=alt.X("accuracy:Q", **x),
+            y=y,
+            color=colour,
+            shape=shape,
+            tooltip=["model:N", "group:N", alt.Tooltip("accuracy:Q", format=".2f")],
+        ),
+    )
+    text = f"Accuracy of {len(found)} models in {len(shown)} groups."
+    return finished(chart, height=max(72, 26 * len(shown)) + 8, description=text)
