@@ -164,7 +164,9 @@ def test_a_compiled_student_gives_the_same_outputs_whenever_its_layers_are_read(
 def test_frozen_layers_stay_in_evaluation_mode_and_without_gradient() -> None:
     """Batch statistics and dropout would change a layer that is meant to stay as it is."""
     module = cnn((1, 8, 8), [4, 8], 10).module
-    fresh = Student(module, frozen=("block1",)).fresh(0)
+    student = Student(module, frozen=("block1",))
+    assert not any(p.requires_grad for p in student.module.block1.parameters())
+    fresh = student.fresh(0)
     fresh.train()
     assert not any(part.training for part in fresh.module.block1.modules())
     assert all(part.training for part in fresh.module.block2.modules())

@@ -11,9 +11,11 @@ from limbeck.errors import LimbeckError
 from limbeck.evaluation import score
 from limbeck.fingerprint import module_digest
 from limbeck.fitting import Fitting
+from limbeck.loop import train
 from limbeck.objectives import HardLabels
 from limbeck.optimization import SGD, AdamW
 from limbeck.students import Student
+from limbeck.together.training import Plan, train_together
 from limbeck.training import Run, Training, distill
 from limbeck.transfer_sets import TransferSet, digits
 from limbeck.transfer_sets.with_classes import with_classes
@@ -190,6 +192,28 @@ def test_frozen_layers_get_no_gradient_and_no_place_in_the_optimizer() -> None:
     for name, parameter in fitting.student.module.named_parameters():
         assert parameter.requires_grad == name.startswith("output")
         assert (id(parameter) in held) == name.startswith("output")
+
+
+def test_frozen_and_fine_tuned_students_trained_together_are_those_trained_alone() -> None:
+    """One stack for both would freeze or train the layers of both, without a word."""
+    data = task("0", "1", "2", "3")
+    student = students.mlp(64, [8, 8], 4)
+    base = distill(student, None, data, HardLabels(), TRAINING, device="cpu")
+    tight = dataclasses.replace(base.job, training=dataclasses.replace(TRAINING, max_norm=0.1))
+    jobs = [
+        dataclasses.replace(tight, student=transfer(base, 1, freeze=freeze))
+        for freeze in (True, False)
+    ]
+    for first, second in (jobs, jobs[::-1]):
+        runs = [(first, 1), (first, 2), (second, 1), (second, 2)]
+        together = train_together(runs, plan=Plan(stacked=True))
+        for outcome, (alone, seed) in zip(together, runs, strict=True):
+            assert not isinstance(outcome, LimbeckError)
+            expected = Run(*train(alone, seed), seed, alone).student.module.state_dict()
+            for name, value in outcome[0].module.state_dict().items():
+                torch.testing.assert_close(value, expected[name], rtol=1e-4, atol=1e-5)
+                if alone.student.frozen and name.startswith("layer1"):
+                    assert torch.equal(value, base.student.module.state_dict()[name])
 
 
 def test_layers_are_the_blocks_that_hold_weights() -> None:

@@ -51,6 +51,9 @@ class Student:
         check_frozen(self.module, frozen)
         self.hidden = tuple(hidden)
         self.frozen = tuple(frozen)
+        if frozen and self.build is None:
+            self.module = copy.deepcopy(self.module)  # the module that was given stays trainable
+        self.freeze()
         self.architecture = dict(architecture or {})
         self.classes: tuple[str, ...] = ()
         self.input_shape: tuple[int, ...] = ()
@@ -61,9 +64,13 @@ class Student:
         student = copy.copy(self)
         given = self.build is None
         student.module = copy.deepcopy(self.module) if given else built(self.build, seed)
-        for path in self.frozen:
-            student.module.get_submodule(path).requires_grad_(False)
+        student.freeze()
         return student
+
+    def freeze(self) -> None:
+        """Switch the gradients of the frozen layers off."""
+        for path in self.frozen:
+            self.module.get_submodule(path).requires_grad_(False)
 
     def train(self) -> None:
         """Put the module into training mode, and its frozen layers into evaluation mode."""

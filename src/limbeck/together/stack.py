@@ -145,8 +145,9 @@ class Stack:
         for weight in self.trained:
             weight.grad = None
         if training.max_norm is not None:
-            for name in self.model.linear:
-                shorten(self.model.weights[name], training.max_norm)
+            for weight in (self.model.weights[name] for name in self.model.linear):
+                if weight.requires_grad:
+                    shorten(weight, training.max_norm)
         if training.average is not None:
             self.follow(training.average)
 
