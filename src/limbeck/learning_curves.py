@@ -118,7 +118,7 @@ def parted(
 ) -> tuple[KnowledgeSubset, Int[Tensor, " r"], list[int]]:
     """The held-out rows, the other rows, and how many of these each part has."""
     order = seeding.permutation(len(transfer_set), "held out")
-    apart = max(1, round(held_out * len(transfer_set)))
+    apart = max(2, round(held_out * len(transfer_set)))
     judged = KnowledgeSubset(knowledge, transfer_set, order[:apart].sort().values)
     rest = order[apart:]
     counts = [round(share * len(rest)) for share in sizes]

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from limbeck import seeding
-from limbeck.evaluation.power_law import EXPONENTS, fitted, least_squares
+from limbeck.evaluation.power_law import EXPONENTS, fitted, freedom, least_squares
 
 SIZES = [50, 100, 200, 400, 800]
 
@@ -56,12 +56,21 @@ def test_intervals_hold_the_true_risk_about_as_often_as_they_say():
     """Prevents extrapolations that are surer than the data: 9 in 10 of the truths are within."""
     true = [0.8 * n**-0.5 + 0.02 for n in [*SIZES, 1600]]
     inside = 0
-    for key in range(40):
+    for key in range(20):
         fits = fitted(SIZES, wrong(true[:-1], key=key), confidence=0.9)
         interval = fits.at(1600.0)
         assert interval.low <= interval.estimate <= interval.high
         inside += interval.low <= true[-1] <= interval.high
-    assert inside >= 34
+    assert inside >= 17
+
+
+def test_freedom_is_that_of_whatever_varies():
+    """Seeds that agree must not make the interval as wide as two seeds would."""
+    same = np.repeat(wrong([0.3, 0.2, 0.15, 0.1], seeds=1), 3, axis=0)
+    assert freedom(same) == pytest.approx(399)
+    apart = np.zeros((2, 4, 50), dtype=bool)
+    apart[1] = True
+    assert freedom(apart) == pytest.approx(1.0)
 
 
 def test_a_flat_curve_promises_no_gain_and_a_steep_one_does():
@@ -88,7 +97,9 @@ def test_no_mistakes_at_all_are_fitted_too():
 
 def test_too_few_seeds_or_sizes_are_refused():
     """Three numbers through three points always fit."""
-    with pytest.raises(ValueError, match="found 1 seeds, 5 sizes measured and 5 named"):
+    with pytest.raises(
+        ValueError, match="found 1 seeds, 400 held-out examples, 5 sizes"
+    ):
         fitted(SIZES, wrong([0.1] * 5, seeds=1))
-    with pytest.raises(ValueError, match="at least 2 seeds and 4 sizes"):
+    with pytest.raises(ValueError, match="at least 2 seeds, 2 examples and 4 sizes"):
         fitted(SIZES[:3], wrong([0.1] * 3))

@@ -4,8 +4,8 @@
 
 Fitted by weighted least squares: for each b of a grid, a and c follow in closed form. A bootstrap
 draws seeds and held-out examples anew, fits again, and reads the interval off the fits. Of S seeds
-it draws S - 1, and the tails it cuts off are those of Student's t with S - 1 degrees of freedom:
-with few seeds the plain percentiles are too narrow.
+it draws S - 1, and the tails it cuts off are those of Student's t for Welch's degrees of freedom,
+as in `limbeck.evaluation.significance`: with few seeds the plain percentiles are too narrow.
 
 Cortes, Jackel, Solla, Vapnik & Denker, "Learning curves: asymptotic values and rate of
 convergence", NIPS 1993 (the law); Hesterberg, "What teachers should know about the bootstrap",
@@ -59,7 +59,7 @@ class Fits:
         scales: Of the resampled fits, (draws,).
         exponents: The same.
         floors: The same.
-        freedom: Seeds less one, >= 1.
+        freedom: Degrees of freedom of seeds and held-out examples together, >= 1.
         confidence: Of the intervals, in (0, 1).
     """
 
@@ -67,7 +67,7 @@ class Fits:
     scales: Float[Array, " r"]
     exponents: Float[Array, " r"]
     floors: Float[Array, " r"]
-    freedom: int
+    freedom: float
     confidence: float
 
     def at(self, examples: float) -> Interval:
@@ -91,7 +91,7 @@ class Fits:
         """The percentiles of the resampled values, with the tails of Student's t."""
         from scipy.special import ndtr  # type: ignore[import-untyped]
 
-        tail = float(ndtr(-student_t(self.confidence, float(self.freedom))))
+        tail = float(ndtr(-student_t(self.confidence, self.freedom)))
         low, high = np.quantile(drawn, [tail, 1.0 - tail])
         return Interval(estimate, min(float(low), estimate), max(float(high), estimate),
                         self.confidence)  # fmt: skip
@@ -104,17 +104,18 @@ def fitted(
 
     Args:
         sizes: Numbers of training examples, ascending, (k,); at least four.
-        wrong: By seed, size and held-out example; at least two seeds.
+        wrong: By seed, size and held-out example; at least two seeds and two examples.
         confidence: Of the intervals, in (0, 1).
 
     Raises:
-        ValueError: if there are fewer than two seeds or four sizes, or the shapes do not fit.
+        ValueError: if there are fewer of these, or the shapes do not fit.
     """
     seeds, count, examples = wrong.shape
-    if seeds < 2 or count < 4 or count != len(sizes):
+    if seeds < 2 or examples < 2 or count < 4 or count != len(sizes):
         raise ValueError(
-            f"found {seeds} seeds, {count} sizes measured and {len(sizes)} named; a power law with "
-            "a floor needs at least 2 seeds and 4 sizes. Train more."
+            f"found {seeds} seeds, {examples} held-out examples, {count} sizes measured and "
+            f"{len(sizes)} named; a power law with a floor needs at least 2 seeds, 2 examples and "
+            "4 sizes. Train more."
         )
     by_seed = wrong.mean(axis=2)
     mean = by_seed.mean(axis=0)
@@ -124,7 +125,18 @@ def fitted(
     scale, exponent, floor = least_squares(numbers, mean[None], 1.0 / variance)
     resampled = least_squares(numbers, resampled_risks(wrong), 1.0 / variance)
     law = PowerLaw(float(scale[0]), float(exponent[0]), float(floor[0]))
-    return Fits(law, *resampled, freedom=seeds - 1, confidence=confidence)
+    return Fits(law, *resampled, freedom=freedom(wrong), confidence=confidence)
+
+
+def freedom(wrong: Bool[np.ndarray, "s k n"]) -> float:
+    """Welch's degrees of freedom of a mean over seeds and examples, over the sizes."""
+    seeds, _, examples = wrong.shape
+    of_seeds = wrong.mean(axis=2).var(axis=0, ddof=1).mean() / seeds
+    of_examples = wrong.mean(axis=0).var(axis=1, ddof=1).mean() / examples
+    if of_seeds + of_examples == 0:
+        return float(examples - 1)
+    welch = of_seeds**2 / (seeds - 1) + of_examples**2 / (examples - 1)
+    return float((of_seeds + of_examples) ** 2 / welch)
 
 
 def resampled_risks(wrong: Bool[np.ndarray, "s k n"]) -> Float[Array, "r k"]:
