@@ -21,6 +21,7 @@ from limbeck.cli.report import report
 from limbeck.cli.run import run
 from limbeck.cli.show import show
 from limbeck.cli.study import study
+from limbeck.cli.sweep import sweep
 from limbeck.cli.verify import verify
 
 __all__ = ["app", "main"]
@@ -49,7 +50,7 @@ VERBS = {
         report,
     ),
     "Recipes": (recipes, copy, check),
-    "Published experiments": (study,),
+    "Many students, published experiments": (sweep, study),
     "Things": (show, verify, objectives, predict),
 }
 

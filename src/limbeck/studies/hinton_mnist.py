@@ -34,6 +34,7 @@ class Settings:
 
     teacher_units: int
     teacher_epochs: int
+    pixels: int
     units: int
     epochs: int
     seeds: int
@@ -44,9 +45,9 @@ class Settings:
 
 
 SIZES = {
-    "smoke": Settings(128, 120, 32, 100, 2, 2, 2, 100, 2),
-    "small": Settings(400, 20, 400, 10, 2, 2, 2, 20, 2),
-    "full": Settings(1200, 150, 800, 60, 5, 3, 16, 160, 3),
+    "smoke": Settings(128, 120, 1, 32, 100, 2, 2, 2, 100, 2),
+    "small": Settings(400, 20, 2, 400, 10, 2, 2, 2, 20, 2),
+    "full": Settings(1200, 150, 2, 800, 60, 5, 3, 16, 160, 3),
 }
 
 
@@ -55,9 +56,7 @@ def run(study: Study) -> list[Row]:
     settings = SIZES[study.size]
     smoke = study.size == "smoke"
     data = study.digits() if smoke else study.images("mnist", "ylecun/mnist", validation=0)
-    teacher = hinton_teacher(
-        study, data.train, units=settings.teacher_units, epochs=settings.teacher_epochs
-    )
+    teacher = teacher_of(study, data, settings, seed=0)
     of_teacher = study.once("teacher, test errors", lambda: errors(teacher, data), **vars(settings))
     arms = study.once(
         "students", lambda: students(study, data, teacher, settings), **vars(settings)
@@ -93,18 +92,9 @@ def students(
 
 def beyond(study: Study, data: Splits, settings: Settings) -> dict[str, list[int]]:
     """Test errors of the teachers together, and of students who learn from views of the images."""
-    teachers = [
-        hinton_teacher(
-            study,
-            data.train,
-            units=settings.teacher_units,
-            epochs=settings.teacher_epochs,
-            seed=seed,
-        )
-        for seed in range(settings.teachers)
-    ]
+    teachers = [teacher_of(study, data, settings, seed) for seed in range(settings.teachers)]
     ensemble = lb.Ensemble(teachers, combine="geometric")
-    views = lb.Views(lb.Shift(pixels=2), count=settings.views).of(data.train)
+    views = lb.Views(lb.Shift(pixels=settings.pixels), count=settings.views).of(data.train)
     store = lb.annotate(ensemble, views, study.folder / "views.store", progress=study.progress)
     updates = settings.long_epochs * math.ceil(len(data.train) / 250)
     found = []
@@ -121,6 +111,17 @@ def beyond(study: Study, data: Splits, settings: Settings) -> dict[str, list[int
         )
         found.append(errors(run.student, data))
     return {"teachers": [errors(ensemble, data)], "students": found}
+
+
+def teacher_of(study: Study, data: Splits, settings: Settings, seed: int) -> lb.Teacher:
+    return hinton_teacher(
+        study,
+        data.train,
+        units=settings.teacher_units,
+        epochs=settings.teacher_epochs,
+        pixels=settings.pixels,
+        seed=seed,
+    )
 
 
 def student_of(data: Splits, settings: Settings) -> lb.Student:

@@ -22,7 +22,13 @@ TRAINING = lb.Training(
 
 
 def hinton_teacher(
-    study: Study, train: TransferSet, *, units: int = 1200, epochs: int = 200, seed: int = 0
+    study: Study,
+    train: TransferSet,
+    *,
+    units: int = 1200,
+    epochs: int = 150,
+    pixels: int = 2,
+    seed: int = 0,
 ) -> lb.TorchModule:
     """Train the teacher on a training part, or read it back from the study's folder.
 
@@ -31,6 +37,7 @@ def hinton_teacher(
         train: Labelled images, not jittered.
         units: Width of both hidden layers, >= 1.
         epochs: Passes, each over freshly jittered images, >= 1.
+        pixels: How far images are jittered, >= 1.
         seed: Of initial weights, order and dropout.
     """
     student = lb.students.mlp(
@@ -44,7 +51,7 @@ def hinton_teacher(
     run = lb.distill(
         student,
         None,
-        lb.Views(lb.Shift(pixels=2), count=None).of(train),
+        lb.Views(lb.Shift(pixels=pixels), count=None).of(train),
         lb.HardLabels(),
         replace(TRAINING, epochs=epochs, average=averaging(updates)),
         seed=seed,
