@@ -13,7 +13,7 @@ import limbeck as lb
 from limbeck.fingerprint import module_digest
 from limbeck.studies import Study, run_study, yosinski_transfer
 from limbeck.studies.transfer_curves import FROZEN, Curves, World
-from limbeck.transferring import transfer
+from limbeck.transferring import layers_of, transfer
 
 SMOKE = replace(yosinski_transfer.SIZES["smoke"]["digits"], per_class=20, epochs=1)
 
@@ -36,7 +36,7 @@ def test_the_study_runs_offline_draws_its_figures_and_is_not_repeated(
     result = run_study("yosinski-transfer", "smoke", output=tmp_path, say=lambda line: None)
     names = {path.name for path in tmp_path.glob("*.svg")}
     assert names == {f"yosinski-transfer-{each}.svg" for each in ("curves", "random", "paired")}
-    monkeypatch.setattr(lb, "distill", None)
+    monkeypatch.setattr("limbeck.studies.transfer_curves.train_together", None)
     again = run_study("yosinski-transfer", "smoke", output=tmp_path, say=lambda line: None)
     assert json.dumps(again) == json.dumps(result)
     assert all(bool(row["why"]) == (row["holds"] is False) for row in result["rows"])
@@ -57,7 +57,7 @@ def test_without_copied_layers_the_net_is_the_base_bit_for_bit(tmp_path: Path) -
     made = world(tmp_path)
     target = ["3", "1", "4"]
     none = transfer(made.student(target).fresh(5), 0, classes=3)
-    ours, base = made.trained(none, target, 1), made.base(target, 1)
+    (ours,), base = made.trained([none], target, 1), made.base(target, 1)
     assert module_digest(ours.module) == module_digest(base.module)
 
 
@@ -65,32 +65,32 @@ def test_frozen_layers_of_a_treatment_are_its_bases_to_the_bit(tmp_path: Path) -
     """Frozen layers that move make AnB look like AnB+."""
     made = world(tmp_path)
     base = made.base(["0", "1", "2"], 0)
-    net = made.trained(transfer(base, 2, classes=4), ["5", "6", "7", "8"], 1)
-    for path in ("block1", "block2"):
-        assert module_digest(net.module.get_submodule(path)) == module_digest(
-            base.module.get_submodule(path)
-        )
+    nets = [transfer(base, n, classes=4) for n in made.cuts]
+    for n, net in zip(made.cuts, made.trained(nets, ["5", "6", "7", "8"], 1), strict=True):
+        for path in layers_of(base)[:n]:
+            ours, own = (each.module.get_submodule(path) for each in (net, base))
+            assert module_digest(ours) == module_digest(own)
 
 
 def test_the_nets_on_a_target_share_new_layers_that_are_not_their_bases(tmp_path: Path) -> None:
     """Sharing pairs the differences; the base's own start would favour BnB."""
     made = world(tmp_path)
-    starts = {}
-    trained: list[tuple[int, lb.Student]] = []
+    trained: list[lb.Student] = []
 
-    def remember(student, classes, seed, folder=None):
-        trained.append((seed, student.fresh(seed)))
-        return student.fresh(seed)
+    def remember(nets, classes, seed, folder=None):
+        trained.append(nets[min(1, len(nets) - 1)].fresh(seed))
+        return [net.fresh(seed) for net in nets]
 
     made.trained = remember  # type: ignore[method-assign]
+    starts = {}
     for treatment in ("scratch", *FROZEN):
-        made.accuracy(treatment, ["0", "1"], ["2", "3"], 10, 0 if treatment == "scratch" else 2)
-        starts[treatment] = trained[-1][1].module.state_dict()["layer1.linear.weight"]
+        made.accuracies(treatment, ["0", "1"], ["2", "3"], 10)
+        starts[treatment] = trained[-1].module.state_dict()["layer1.linear.weight"]
     for each in starts.values():
         assert torch.equal(each, starts["scratch"])
     base = made.bases[("0", "1"), 10].module.state_dict()["layer1.linear.weight"]
     assert not torch.equal(base, starts["scratch"])
-    copied = trained[-1][1].module.state_dict()["block1.convolution.weight"]
+    copied = trained[-1].module.state_dict()["block1.convolution.weight"]
     source = made.bases[("2", "3"), 10].module.state_dict()["block1.convolution.weight"]
     assert torch.equal(copied, source)
 

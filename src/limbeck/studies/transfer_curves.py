@@ -18,6 +18,8 @@ from limbeck import seeding
 from limbeck.evaluation import score
 from limbeck.evaluation.significance import Array
 from limbeck.studies.study import Study
+from limbeck.together import train_together
+from limbeck.training import job_of
 from limbeck.transfer_sets.with_classes import with_classes
 from limbeck.transferring import layers_of, transfer
 
@@ -41,6 +43,7 @@ class Settings:
     hidden: int = 64
     classes: int = 10
     learning_rate: float = 0.03
+    batch_size: int = 64
 
 
 class World:
@@ -71,32 +74,39 @@ class World:
                 facts = {**asdict(self.settings), "target": target, "source": source}
                 for each, rows in found.items():
                     what = f"{self.name} {group}, split {number}, on {target[0]}...: {each}"
-                    make = partial(self.accuracy, each, target, source, 10 * number)
-                    cuts = [0] if each == "scratch" else self.cuts
-                    once = self.study.once
-                    rows.append([once(f"{what} {n}", partial(make, n), **facts) for n in cuts])
+                    make = partial(self.accuracies, each, target, source, 10 * number)
+                    rows.append(self.study.once(what, make, **facts))
         return {each: np.array(rows) for each, rows in found.items()}
 
-    def accuracy(
-        self, treatment: str, target: Sequence[str], source: Sequence[str], seed: int, n: int
-    ) -> float:
-        """Test accuracy, %, of a net trained on the target. Its seed is never the base's."""
-        if treatment in ("scratch", "random"):
+    def accuracies(
+        self, treatment: str, target: Sequence[str], source: Sequence[str], seed: int
+    ) -> list[float]:
+        """Test accuracy, %, of nets trained on the target, by cut. The base has another seed."""
+        if treatment == "scratch":
+            return self.tested([self.student(target)], target, seed + 1)
+        if treatment == "random":
             base = self.student(target).fresh(seed + 2)
         else:
             base = self.base(source if treatment.startswith("A") else target, seed)
-        student = transfer(base, n, freeze=FROZEN.get(treatment, False), classes=len(target))
-        student = self.trained(student, target, seed + 1)
+        freeze = FROZEN[treatment]
+        nets = [transfer(base, n, freeze=freeze, classes=len(target)) for n in self.cuts]
+        return self.tested(nets, target, seed + 1)
+
+    def tested(self, nets: Sequence[lb.Student], classes: Sequence[str], seed: int) -> list[float]:
+        """Test accuracy, %, of each net, trained on a task."""
         assert self.data.test is not None
-        test = with_classes(self.data.test, target)
-        return 100 * float((score(student, test).argmax(dim=1) == test.labels).double().mean())
+        test = with_classes(self.data.test, classes)
+        return [
+            100 * float((score(net, test).argmax(dim=1) == test.labels).double().mean())
+            for net in self.trained(nets, classes, seed)
+        ]
 
     def base(self, classes: Sequence[str], seed: int) -> lb.Student:
         """The net trained on a task."""
         key = (tuple(classes), seed)
         if key not in self.bases:
             folder = self.study.folder / "checkpoints"
-            self.bases[key] = self.trained(self.student(classes), classes, seed, folder)
+            (self.bases[key],) = self.trained([self.student(classes)], classes, seed, folder)
         return self.bases[key]
 
     def student(self, classes: Sequence[str]) -> lb.Student:
@@ -107,25 +117,25 @@ class World:
         )
 
     def trained(
-        self, student: lb.Student, classes: Sequence[str], seed: int, folder: Path | None = None
-    ) -> lb.Student:
-        """A student after training on a task."""
+        self,
+        nets: Sequence[lb.Student],
+        classes: Sequence[str],
+        seed: int,
+        folder: Path | None = None,
+    ) -> list[lb.Student]:
+        """Some nets after training on a task, together."""
         training = lb.Training(
             epochs=self.settings.epochs,
-            batch_size=64,
+            batch_size=self.settings.batch_size,
             optimizer=lb.SGD(self.settings.learning_rate, momentum=0.9, weight_decay=5e-4),
         )
-        examples = with_classes(self.data.train, classes)
-        return lb.distill(
-            student,
-            None,
-            examples,
-            lb.HardLabels(),
-            training,
-            seed=seed,
-            checkpoint=folder,
-            progress=self.study.progress,
-        ).student
+        examples, labels = with_classes(self.data.train, classes), lb.HardLabels()
+        jobs = [job_of(net, None, examples, labels, training, checkpoint=folder) for net in nets]
+        outcomes = train_together([(job, seed) for job in jobs], progress=self.study.progress)
+        for outcome in outcomes:
+            if isinstance(outcome, lb.LimbeckError):
+                raise outcome
+        return [outcome[0] for outcome in outcomes if isinstance(outcome, tuple)]
 
 
 def loaded(study: Study, name: str, settings: Settings) -> lb.Splits:

@@ -23,7 +23,8 @@ from limbeck.job import Progress, Training
 from limbeck.objectives import HardLabels, Objective
 from limbeck.store import KnowledgeSource
 from limbeck.students import Student
-from limbeck.training import Run, distill
+from limbeck.together import Outcome, train_together
+from limbeck.training import Run, job_of
 from limbeck.transfer_sets import TransferSet
 from limbeck.transferring.advising import Arm, advice
 from limbeck.transferring.layers import chosen, layers_of
@@ -90,7 +91,7 @@ def transferability(
 ) -> Transferability:
     """Try every cut of a trained student on a new task, frozen and trained on.
 
-    It trains (1 + 2 x cuts) x seeds students.
+    It trains (1 + 2 x cuts) x seeds students, together.
 
     Args:
         base: The trained student.
@@ -109,7 +110,7 @@ def transferability(
 
     Raises:
         DataError: if the validation part has other classes than the transfer set.
-        LimbeckError: if a cut does not fit, or there are fewer than two seeds.
+        LimbeckError: if a cut does not fit, a training diverges, or there are fewer than two seeds.
 
     Example:
         found = lb.transferability(run, data.train, data.validation)
@@ -119,25 +120,25 @@ def transferability(
     chosen_seeds = checked_seeds(base, seeds)
     source = base.student if isinstance(base, Run) else base
     classes = len(transfer_set.classes) if into is None else None
-    training = training or Training()
-    hits = {}
-    for arm in arms_of(source, cuts):
-        paths, freeze = arm
-        run = distill(
+    arms = arms_of(source, cuts)
+    jobs = [
+        job_of(
             transfer(source, paths, freeze=freeze, classes=classes, into=into),
             knowledge,
             transfer_set,
             objective or HardLabels(),
-            training,
-            seed=chosen_seeds[0],
-            validation=None if training.patience is None else validation,
+            training or Training(),
+            validation=None if training is None or training.patience is None else validation,
             checkpoint=checkpoint,
             device=device,
-            progress=progress,
         )
-        later = run.repeats(chosen_seeds[1:], progress=progress)
-        hits[arm] = hits_of([run, *later], validation.labelled())
-    return concluded(hits, chosen_seeds)
+        for paths, freeze in arms
+    ]
+    runs = [(job, seed) for job in jobs for seed in chosen_seeds]
+    outcomes = train_together(runs, progress=progress)
+    rows = [hits_of(outcome, validation.labelled()) for outcome in outcomes]
+    hits = np.stack(rows).reshape(len(arms), len(chosen_seeds), -1)
+    return concluded(dict(zip(arms, hits, strict=True)), chosen_seeds)
 
 
 def arms_of(source: Student, cuts: Sequence[int | Sequence[str]] | None) -> list[Arm]:
@@ -151,10 +152,16 @@ def arms_of(source: Student, cuts: Sequence[int | Sequence[str]] | None) -> list
     ]
 
 
-def hits_of(runs: Sequence[Run], examples: TransferSet) -> Float[Array, "s n"]:
-    """What each run's student gets right: 1 or 0 per labelled example."""
-    rows = [correct(score(run.student, examples), examples.labels).numpy() for run in runs]
-    return np.stack(rows).astype(np.float64)
+def hits_of(outcome: Outcome, examples: TransferSet) -> Float[Array, " n"]:
+    """What a trained student gets right: 1 or 0 per labelled example.
+
+    Raises:
+        LimbeckError: if its training failed.
+    """
+    if isinstance(outcome, LimbeckError):
+        raise outcome
+    scores = score(outcome[0], examples)
+    return correct(scores, examples.labels).double().numpy()
 
 
 def concluded(hits: Mapping[Arm, Float[Array, "s n"]], seeds: tuple[int, ...]) -> Transferability:
