@@ -93,7 +93,7 @@ def run(study: Study) -> list[Row]:
             curves.append(curve(study, case, weights, student, train, training))
     student, train = lb.students.mlp(64, [32], 10), study.digits().train
     training = lb.Training(
-        epochs=settings.epochs, batch_size=64, optimizer=lb.AdamW(learning_rate=0.01)
+        epochs=2 * settings.epochs, batch_size=64, optimizer=lb.AdamW(learning_rate=0.01)
     )
     curves.append(curve(study, "ten digits, 32 units", regression(train), student, train, training))
     draw(study, exact, curves)
