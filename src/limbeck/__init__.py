@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from limbeck import objectives, students, teachers, transfer_sets
+    from limbeck import objectives, specialists, students, teachers, transfer_sets
     from limbeck.annotation import annotate
+    from limbeck.bias_correction import BiasCorrection, correct_bias
     from limbeck.comparison import Comparison, compare
     from limbeck.errors import (
         DataError,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from limbeck.evaluation import Evaluation, evaluate
     from limbeck.experiment import Experiment
     from limbeck.exporting import Export, export
+    from limbeck.learning_curves import LearningCurve, learning_curve
     from limbeck.objectives import (
         AttentionTransfer,
         DecoupledSoftTargets,
@@ -42,13 +44,16 @@ if TYPE_CHECKING:
     from limbeck.reporting import report
     from limbeck.store import KnowledgeStore, LiveTeacher, verify
     from limbeck.students import Student
+    from limbeck.sweeping import Sweep, sweep
     from limbeck.teachers import Ensemble, Estimator, OnnxModel, Teacher, TorchModule
     from limbeck.training import Run, Training, distill
-    from limbeck.transfer_sets import Flip, Shift, Splits, TransferSet, Views
+    from limbeck.transfer_sets import Flip, Shift, Splits, TransferSet, Views, munge
+    from limbeck.transferring import Transferability, transfer, transferability
     from limbeck.types import Batch, Knowledge, Outputs, TopK
 
 WHERE = {
     "annotation": ["annotate"],
+    "bias_correction": ["BiasCorrection", "correct_bias"],
     "comparison": ["Comparison", "compare"],
     "errors": [
         "DataError", "LimbeckError", "NoKnowledgeWarning", "RecipeError", "StoreError",
@@ -57,6 +62,7 @@ WHERE = {
     "evaluation": ["Evaluation", "evaluate"],
     "experiment": ["Experiment"],
     "exporting": ["Export", "export"],
+    "learning_curves": ["LearningCurve", "learning_curve"],
     "objectives": [
         "AttentionTransfer", "DecoupledSoftTargets", "Dist", "HardLabels", "Hints",
         "LogitMatching", "Objective", "RelationalDistances", "SimilarityPreserving",
@@ -68,24 +74,28 @@ WHERE = {
     "reporting": ["report"],
     "store": ["KnowledgeStore", "LiveTeacher", "verify"],
     "students": ["Student"],
+    "sweeping": ["Sweep", "sweep"],
     "teachers": ["Ensemble", "Estimator", "OnnxModel", "Teacher", "TorchModule"],
     "training": ["Run", "Training", "distill"],
-    "transfer_sets": ["Flip", "Shift", "Splits", "TransferSet", "Views"],
+    "transfer_sets": ["Flip", "Shift", "Splits", "TransferSet", "Views", "munge"],
+    "transferring": ["Transferability", "transfer", "transferability"],
     "types": ["Batch", "Knowledge", "Outputs", "TopK"],
 }  # fmt: skip
-PACKAGES = ("objectives", "students", "teachers", "transfer_sets")
+PACKAGES = ("objectives", "specialists", "students", "teachers", "transfer_sets")
 MODULE_OF = {name: module for module, names in WHERE.items() for name in names}
 
 __all__ = [
-    "SGD", "AdamW", "AttentionTransfer", "Batch", "Comparison", "Constant", "Cosine",
-    "DataError", "DecoupledSoftTargets", "Dist", "Ensemble", "Estimator", "Evaluation",
+    "SGD", "AdamW", "AttentionTransfer", "Batch", "BiasCorrection", "Comparison", "Constant",
+    "Cosine", "DataError", "DecoupledSoftTargets", "Dist", "Ensemble", "Estimator", "Evaluation",
     "Experiment", "Export", "Flip", "HardLabels", "Hints", "Knowledge", "KnowledgeStore",
-    "LimbeckError", "LiveTeacher", "LogitMatching", "NoKnowledgeWarning", "Objective",
-    "OneCycle", "OnnxModel", "Outputs", "Recipe", "RecipeError", "RelationalDistances", "Run",
-    "Shift", "SimilarityPreserving", "SoftTargets", "Splits", "StoreError", "StoreMismatch",
-    "Student", "Teacher", "TeacherError", "TopK", "TorchModule", "Training", "TransferSet",
-    "Views", "annotate", "compare", "distill", "evaluate", "export", "objectives", "predict",
-    "report", "students", "teachers", "transfer_sets", "verify",
+    "LearningCurve", "LimbeckError", "LiveTeacher", "LogitMatching", "NoKnowledgeWarning",
+    "Objective", "OneCycle", "OnnxModel", "Outputs", "Recipe", "RecipeError",
+    "RelationalDistances", "Run", "Shift", "SimilarityPreserving", "SoftTargets", "Splits",
+    "StoreError", "StoreMismatch", "Student", "Sweep", "Teacher", "TeacherError", "TopK",
+    "TorchModule", "Training", "TransferSet", "Transferability", "Views", "annotate", "compare",
+    "correct_bias", "distill", "evaluate", "export", "learning_curve", "munge", "objectives",
+    "predict", "report", "specialists", "students", "sweep", "teachers", "transfer",
+    "transfer_sets", "transferability", "verify",
 ]  # fmt: skip
 
 

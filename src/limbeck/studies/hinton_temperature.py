@@ -1,0 +1,165 @@
+"""Which temperature is best depends on how small the student is, on MNIST.
+
+Hinton, Vinyals & Dean, "Distilling the Knowledge in a Neural Network", 2015,
+https://arxiv.org/abs/1503.02531, section 3: with 300 or more units in each of two hidden layers
+all temperatures above 8 give fairly similar results; with 30 units, 2.5 to 4 work significantly
+better than higher or lower ones.
+
+The teacher is that of the study hinton-mnist, trained on 50,000 images; students learn from soft
+targets alone, AdamW at 0.003 along a cosine. Errors are counted on 10,000 training images that are
+kept apart, so that nothing is chosen on the test part. Seeds are paired: every temperature starts
+from the same weights and sees the same order.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import limbeck as lb
+from limbeck.studies.hinton_teacher import hinton_teacher
+from limbeck.studies.study import Figure, Row, Study, measured
+from limbeck.transfer_sets import Splits
+
+if TYPE_CHECKING:
+    import altair
+
+__all__ = ["run"]
+
+FEW = (1.0, 2.5, 4.0, 8.5, 11.0, 15.0, 20.0)
+MANY = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.5, 11.0, 15.0, 20.0)
+
+Errors = Mapping[float, Sequence[float]]
+"""Temperature -> each seed's errors on the images kept apart, in percent."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a size costs: widths with the temperatures tried at each."""
+
+    widths: Mapping[int, tuple[float, ...]]
+    seeds: int
+    epochs: int
+    teacher_units: int
+    teacher_epochs: int
+
+
+SIZES = {
+    "smoke": Settings({4: (1.0, 4.0, 20.0), 16: (8.5, 20.0)}, 2, 20, 64, 30),
+    "small": Settings({10: FEW, 30: MANY, 100: FEW}, 3, 5, 400, 10),
+    "full": Settings({10: MANY, 30: MANY, 100: MANY, 300: FEW, 800: FEW}, 5, 20, 1200, 60),
+}
+
+
+def run(study: Study) -> list[Row]:
+    """A sweep of the temperature at every width."""
+    settings = SIZES[study.size]
+    smoke = study.size == "smoke"
+    data = study.digits() if smoke else study.images("mnist", "ylecun/mnist", validation=10_000)
+    teacher = hinton_teacher(
+        study,
+        data.train,
+        units=settings.teacher_units,
+        epochs=settings.teacher_epochs,
+        pixels=1 if smoke else 2,
+    )
+    store = lb.annotate(teacher, data.train, study.folder / "one.store", progress=study.progress)
+    surface: dict[int, Errors] = {}
+    for width, temperatures in settings.widths.items():
+        found = study.once(
+            f"width {width}",
+            partial(errors, study, data, store, width, temperatures, settings),
+            **vars(settings),
+        )
+        surface[width] = {float(t): values for t, values in found.items()}
+    study.figure("surface", chart(surface))
+    return rows(surface, published=study.size == "full")
+
+
+def errors(
+    study: Study,
+    data: Splits,
+    store: lb.KnowledgeStore,
+    width: int,
+    temperatures: Sequence[float],
+    settings: Settings,
+) -> dict[float, list[float]]:
+    """Validation errors, in percent, of students of one width at these temperatures."""
+    assert data.validation is not None
+    inputs, classes = math.prod(data.train.input_shape), len(data.train.classes)
+    found = lb.sweep(
+        lb.students.mlp(inputs, [width, width], classes),
+        store,
+        data.train,
+        {t: lb.SoftTargets(temperature=t) for t in temperatures},
+        lb.Training(epochs=settings.epochs, optimizer=lb.AdamW(learning_rate=0.003)),
+        validation=data.validation,
+        seeds=settings.seeds,
+        checkpoint=study.folder / "checkpoints",
+        progress=study.progress,
+    )
+    return {
+        float(cell.settings["objective"]): [100 * (1 - a) for a in cell.accuracies]
+        for cell in found.cells
+    }
+
+
+def rows(surface: Mapping[int, Errors], *, published: bool) -> list[Row]:
+    """The best temperature of each width, and how alike those above 8 are."""
+    table = []
+    for width, of_width in surface.items():
+        best = min(of_width, key=lambda t: measured(of_width[t]).mean)
+        inside = 2.5 <= best <= 4
+        asked = published and width == 30
+        table.append(
+            Row(
+                f"{width} units, best temperature",
+                "2.5 to 4" if width == 30 else "",
+                Figure(best, 0.0, 1),
+                "2.5 to 4" if asked else "",
+                inside if asked else None,
+                f"the least error was at {best:g}." if asked and not inside else "",
+            )
+        )
+        table.append(Row(f"{width} units, errors there, %", "", measured(of_width[best])))
+        table.append(above_eight(width, of_width, asked=published and width >= 300))
+    return table
+
+
+def above_eight(width: int, of_width: Errors, *, asked: bool) -> Row:
+    """How far the best and the worst temperature above 8 are apart, seed by seed."""
+    high = sorted((t for t in of_width if t > 8), key=lambda t: measured(of_width[t]).mean)
+    pairs = zip(of_width[high[-1]], of_width[high[0]], strict=True)
+    apart = measured([worst - best for worst, best in pairs])
+    alike = apart.mean < 0.15
+    return Row(
+        f"{width} units, worst less best temperature above 8, points",
+        "alike" if width >= 300 else "",
+        apart,
+        "below 0.15" if asked else "",
+        alike if asked else None,
+        f"{high[-1]:g} is worse than {high[0]:g}." if asked and not alike else "",
+    )
+
+
+def chart(surface: Mapping[int, Errors]) -> "altair.TopLevelMixin":
+    """Errors against the temperature, a panel for each width."""
+    import altair as alt
+
+    points = [
+        {"units": width, "temperature": t, "errors": measured(values).mean}
+        for width, of_width in surface.items()
+        for t, values in of_width.items()
+    ]
+    lines = alt.Chart(alt.Data(values=points)).mark_line(point=True)  # type: ignore[no-untyped-call]
+    panels: alt.FacetChart = (
+        lines.encode(
+            x=alt.X("temperature:Q", scale=alt.Scale(type="log"), axis=alt.Axis(values=list(MANY))),
+            y=alt.Y("errors:Q", title="validation errors, %", scale=alt.Scale(zero=False)),
+        )
+        .properties(width=190, height=170)
+        .facet(column=alt.Column("units:O", title="units in each hidden layer"))
+        .resolve_scale(y="independent")
+    )
+    return panels
