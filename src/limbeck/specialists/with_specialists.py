@@ -31,7 +31,9 @@ class WithSpecialists(Teacher):
         most_probable: How many of the generalist's most probable classes call specialists in,
             >= 1; the paper has 1.
         correction: How a specialist's dustbin is put right for its training examples: "bayes",
-            "literal" (as the paper words it) or "none".
+            "literal" (as the paper words it) or "none". The first two are for images of all
+            classes; those that call a specialist in are mostly of its own, so that "none" may be
+            right more often. Choose on validation data.
         name: What reports call it: letters, digits, "_" and "-".
 
     Raises:
