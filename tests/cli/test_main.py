@@ -278,3 +278,30 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(here: Path) -> None:
 def test_errors_of_the_store_are_limbecks_own() -> None:
     """An error class that the command line does not know."""
     assert issubclass(StoreError, LimbeckError)
+
+
+def test_a_sweep_prints_its_table_and_writes_figures(here: Path, capsys) -> None:
+    """A choice that nobody can look at again."""
+    assert main(["sweep", "small.yaml", "objective.soft_targets.temperature=1,4", "seed=0..1"]) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"objective.soft_targets.temperature +validation accuracy +sd +n", printed)
+    assert "best on validation: objective.soft_targets.temperature=" in printed
+    assert Path("runs/small/sweep.json").is_file()
+    assert Path("runs/small/sweep.svg").read_text().startswith("<svg")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["sweep", "small.yaml"], "nothing has several values to sweep over"),
+        (["sweep", "small.yaml", "data.digits.labelled=5,9"], "is the same for all"),
+        (["sweep", "small.yaml", "objective.soft_targets.temprature=1,2"], "Did you mean"),
+        (["sweep", "small.yaml", "seed=3..1"], "the range 3..1 has no values"),
+    ],
+)
+def test_a_mistaken_sweep_ends_in_a_sentence(here: Path, capsys, arguments, sentence) -> None:
+    """A traceback for a typo."""
+    assert main(arguments) == 2
+    told = capsys.readouterr().err
+    assert sentence in told
+    assert "Traceback" not in told
