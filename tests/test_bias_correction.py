@@ -9,6 +9,7 @@ import limbeck as lb
 from limbeck.bias_correction import BiasCorrection, correct_bias
 from limbeck.errors import LimbeckError, StoreError
 from limbeck.evaluation import score
+from limbeck.store import KnowledgeSubset
 from limbeck.transfer_sets import Arrays, digits
 
 CLASSES = ("a", "b", "c")
@@ -61,6 +62,14 @@ def test_the_teachers_frequencies_give_back_a_bias_that_was_taken_away(
     assert found.amounts == {"a": pytest.approx(4.0, abs=1e-4)}
     assert frequency(found.student, rows, 0) == pytest.approx(frequency(teacher, rows, 0), abs=1e-5)
     assert "Over 200 examples" in found.how
+
+
+def test_a_subset_of_a_store_is_a_teacher_too(student, teacher, rows, tmp_path: Path):
+    """Prevents annotating again what a store of all rows knows already."""
+    store = lb.annotate(teacher, rows, tmp_path / "store", dtype="float32")
+    part = KnowledgeSubset(store, rows, torch.arange(0, 200, 2))
+    found = correct_bias(student, ["a"], teacher=part, transfer_set=part.transfer_set)
+    assert found.amounts == {"a": pytest.approx(4.0, abs=1e-4)}
 
 
 def test_labels_are_not_read_when_matching_frequencies(student, teacher, rows):

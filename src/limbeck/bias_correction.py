@@ -29,7 +29,7 @@ from limbeck.bias_choice import (
 )
 from limbeck.errors import LimbeckError, StoreError, nearest
 from limbeck.evaluation.scoring import labelled_rows, score
-from limbeck.store import KnowledgeStore
+from limbeck.store import KnowledgeStore, KnowledgeSubset
 from limbeck.students import Student
 from limbeck.students.shifted import shifted
 from limbeck.teachers import Teacher
@@ -62,7 +62,7 @@ def correct_bias(
     student: Student,
     classes: Sequence[str],
     *,
-    teacher: Teacher | KnowledgeStore | None = None,
+    teacher: Teacher | KnowledgeStore | KnowledgeSubset | None = None,
     transfer_set: TransferSet | None = None,
     validation: TransferSet | None = None,
     amount: float | Sequence[float] | None = None,
@@ -77,7 +77,7 @@ def correct_bias(
     Args:
         student: A trained student.
         classes: Names of the classes to correct: those that were absent, or those that were there.
-        teacher: A teacher, or a store about exactly this transfer set.
+        teacher: A teacher, or a store or subset about exactly this transfer set.
         transfer_set: Examples as the student will meet them, all classes among them, labelled or
             not; of several views the first.
         validation: Labelled examples, not the test part.
@@ -167,7 +167,10 @@ def class_numbers(classes: Sequence[str], names: tuple[str, ...]) -> list[int]:
 
 
 def by_frequency(
-    student: Student, teacher: Teacher | KnowledgeStore, transfer_set: TransferSet, groups: Groups
+    student: Student,
+    teacher: Teacher | KnowledgeStore | KnowledgeSubset,
+    transfer_set: TransferSet,
+    groups: Groups,
 ) -> tuple[list[float], str]:
     """The amounts at which the student is as often of these classes as the teacher."""
     scores = score(student, transfer_set)
@@ -187,7 +190,7 @@ def by_frequency(
 
 
 def teacher_frequencies(
-    teacher: Teacher | KnowledgeStore, transfer_set: TransferSet
+    teacher: Teacher | KnowledgeStore | KnowledgeSubset, transfer_set: TransferSet
 ) -> Float[Tensor, " c"]:
     """The teacher's mean probability of each class at temperature 1, float64."""
     if isinstance(teacher, Teacher):
@@ -195,8 +198,8 @@ def teacher_frequencies(
     teacher.check(transfer_set)
     if teacher.temperatures is not None:
         raise StoreError(
-            f"the store at {teacher.path} keeps only the top classes of each example, so that the "
-            "frequency of a class is not known. Annotate again without top_k."
+            "the store keeps only the top classes of each example, so that the frequency of a "
+            "class is not known. Annotate again without top_k."
         )
     total = torch.zeros(len(transfer_set.classes), dtype=torch.float64)
     for rows in torch.arange(len(transfer_set)).split(CHUNK):

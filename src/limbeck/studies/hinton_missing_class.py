@@ -25,6 +25,7 @@ import torch
 import limbeck as lb
 from limbeck.bias_correction import BiasCorrection, correct_bias
 from limbeck.evaluation import score
+from limbeck.store import KnowledgeSubset
 from limbeck.studies.hinton_teacher import hinton_teacher
 from limbeck.studies.study import Row, Study, measured
 
@@ -132,16 +133,21 @@ class World:
         run = lb.distill(plain, None, train, lb.HardLabels(), epochs=epochs)
         return lb.TorchModule.from_student(run.student)
 
+    @cached_property
+    def store(self) -> lb.KnowledgeStore:
+        """The teacher's answers about all digits, of which each case reads some."""
+        folder = self.study.folder / "teacher.store"
+        return lb.annotate(self.teacher, self.data.train, folder, dtype="float32")
+
     def student(self, case: str, temperature: float, seed: int) -> lb.Student:
-        """Trained on the teacher's answers about the digits of this case."""
+        """Taught by the teacher's answers about the digits of this case."""
         train = self.data.train
         shown = [i for i, y in enumerate(train.labels.tolist()) if train.classes[y] in SHOWN[case]]
-        part = train.select(torch.tensor(shown), case)
-        folder = self.study.folder / f"{case.replace(' ', '-')}.store"
+        part = KnowledgeSubset(self.store, train, torch.tensor(shown), case)
         return lb.distill(
             lb.students.mlp(math.prod(train.input_shape), [self.size.units] * 2, 10),
-            lb.annotate(self.teacher, part, folder, dtype="float32"),
             part,
+            part.transfer_set,
             lb.SoftTargets(temperature),
             lb.Training(batch_size=self.size.batch_size),
             epochs=max(1, round(self.size.updates * self.size.batch_size / len(part))),

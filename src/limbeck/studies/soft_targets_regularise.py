@@ -11,7 +11,7 @@ recovered.
 Settings of ours: MNIST with two hidden layers of 400, CIFAR-10 with a small convolutional network,
 student and teacher alike. All students have the same number of updates. Hard labels keep the epoch
 that is best on 1000 validation images, soft targets the last one. Soft targets only; the
-temperature with the better validation accuracy at 3 %. Size "small" uses a fraction of the images;
+temperature with the best validation accuracy at 3 %. Size "small" uses a fraction of the images;
 "smoke" 8 x 8 digits.
 """
 
@@ -22,7 +22,10 @@ from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 import limbeck as lb
+from limbeck.store import KnowledgeSubset
 from limbeck.studies.study import Row, Study, measured
 
 if TYPE_CHECKING:
@@ -47,7 +50,7 @@ class Settings:
     updates: int
     seeds: int
     fractions: tuple[float, ...] = (0.01, AT, 0.1, 0.3)
-    temperatures: tuple[float, ...] = (2.0, 5.0)
+    temperatures: tuple[float, ...] = (2.0, 5.0, 10.0)
     batch_size: int = 128
 
 
@@ -128,7 +131,7 @@ class World:
         epochs: int,
         seed: int,
         *,
-        store: lb.KnowledgeStore | None = None,
+        store: KnowledgeSubset | None = None,
         patience: int | None = None,
     ) -> lb.Student:
         """A net like all others, trained or read back."""
@@ -153,14 +156,21 @@ class World:
         part = lb.transfer_sets.split(self.data.train, fraction, seed=seed)[0]
         return part, max(1, round(self.size.updates / math.ceil(len(part) / self.size.batch_size)))
 
-    def soft(self, fraction: float, temperature: float, seed: int) -> lb.Student:
-        """Taught by the teacher's answers about these rows alone."""
-        part, epochs = self.part(fraction, seed)
-        folder = self.study.folder / f"{self.size.data}-{fraction:g}-{seed}.store"
+    @cached_property
+    def store(self) -> lb.KnowledgeStore:
+        """The teacher's answers about all rows, once."""
+        folder = self.study.folder / f"{self.size.data}.store"
         with warnings.catch_warnings():
             # it is about T = 1; here T is higher, and that answers are too sure is for us to find
             warnings.simplefilter("ignore", lb.NoKnowledgeWarning)
-            store = lb.annotate(self.teacher, part, folder, dtype="float32")
+            return lb.annotate(self.teacher, self.data.train, folder, dtype="float32")
+
+    def soft(self, fraction: float, temperature: float, seed: int) -> lb.Student:
+        """Taught by the teacher's answers about these rows alone."""
+        part, epochs = self.part(fraction, seed)
+        places = {name: row for row, name in enumerate(self.data.train.ids)}
+        rows = torch.tensor([places[name] for name in part.ids])
+        store = KnowledgeSubset(self.store, self.data.train, rows)
         return self.trained(part, lb.SoftTargets(temperature), epochs, seed + 1, store=store)
 
     def choice(self, temperature: float) -> float:
