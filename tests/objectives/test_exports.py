@@ -108,7 +108,9 @@ def test_a_card_reads_as_its_docstring() -> None:
         "teacher_layer: str",
         "student_layer: str",
     ]
-    assert found["logit_matching"].parameters == ()
+    ((text, meaning),) = found["logit_matching"].parameters
+    assert text.startswith("deviations: ")
+    assert meaning.endswith("() divides by nothing.")
     assert found["relational_distances"].formula.count("\n") == 1
 
 
