@@ -19,6 +19,7 @@ from sklearn.svm import LinearSVC
 from torch import nn
 
 from limbeck.fingerprint import module_digest
+from limbeck.specialists import Specialist, WithSpecialists
 from limbeck.students import cnn, save
 from limbeck.teachers import Ensemble, Estimator, OnnxModel, Teacher, TorchModule
 from limbeck.types import Batch
@@ -69,6 +70,18 @@ def saved(folder: Path) -> Teacher:
     return Teacher.load(folder / "student", hidden=("layer1",))
 
 
+def with_specialists(folder: Path) -> Teacher:
+    names = tuple(map(str, range(CLASSES)))
+    asked = TorchModule(nn.Sequential(nn.Flatten(), nn.Linear(64, 4)).requires_grad_(False))
+    with torch.no_grad():
+        for parameter in asked.module.parameters():
+            parameter.copy_(torch.arange(float(parameter.numel())).view_as(parameter).sin())
+    sets = ((1, 4, 7), (4, 8, 9), (0, 2, 3))
+    return WithSpecialists(
+        TorchModule(module), [Specialist(asked, each, names, prior=0.3) for each in sets]
+    )
+
+
 KINDS: dict[str, Callable[[Path], Teacher]] = {
     "module in train mode": lambda folder: TorchModule(module().train(), hidden=("norm",)),
     "built module": lambda folder: TorchModule(module, mean=[0.3], std=[0.4]),
@@ -86,6 +99,7 @@ KINDS: dict[str, Callable[[Path], Teacher]] = {
         combine="arithmetic",
         weights=[1.0, 2.0, 3.0],
     ),
+    "with specialists": with_specialists,
 }
 
 

@@ -43,7 +43,7 @@ HOMES = (
 MISSING = "\ufffe"
 """Never a character, so that a font draws its sign for a missing one."""
 
-Drawing = UInt8[np.ndarray, "fonts strokes h w"]
+Drawing = UInt8[np.ndarray, "fonts strokes canvas canvas"]
 
 
 def find_fonts(folder: str | Path | None = None) -> tuple[Path, ...]:
