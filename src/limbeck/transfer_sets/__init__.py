@@ -5,12 +5,13 @@ from limbeck.transfer_sets.digits import digits
 from limbeck.transfer_sets.glyphs import glyphs
 from limbeck.transfer_sets.hub_images import hub_images
 from limbeck.transfer_sets.image_folder import image_folder
-from limbeck.transfer_sets.marginals import marginals
-from limbeck.transfer_sets.munge import munge
+from limbeck.transfer_sets.independent import marginals
+from limbeck.transfer_sets.munging import munge
 from limbeck.transfer_sets.splitting import split
 from limbeck.transfer_sets.table import table
 from limbeck.transfer_sets.transfer_set import Splits, TransferSet
 from limbeck.transfer_sets.views import Flip, Shift, Transform, Views
+from limbeck.transfer_sets.with_classes import with_classes
 
 __all__ = [
     "Arrays",
@@ -29,4 +30,5 @@ __all__ = [
     "munge",
     "split",
     "table",
+    "with_classes",
 ]

@@ -10,7 +10,7 @@ from limbeck import seeding
 from limbeck.errors import DataError
 from limbeck.transfer_sets import Arrays, Shift, Views, digits, marginals, munge
 from limbeck.transfer_sets.attributes import attributes_of
-from limbeck.transfer_sets.munge import nearest
+from limbeck.transfer_sets.munging import nearest
 
 
 def numbers(count: int = 30, wide: int = 5) -> Arrays:
