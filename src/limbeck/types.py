@@ -159,7 +159,9 @@ class Knowledge:
         """How many classes the teacher has."""
         return self.logits.classes if isinstance(self.logits, TopK) else self.logits.shape[-1]
 
-    def log_probs(self, temperature: float = 1.0) -> Float[Tensor, "b c_or_kept_and_rest"]:
+    def log_probs(
+        self, temperature: float | Float[Tensor, ""] = 1.0
+    ) -> Float[Tensor, "b c_or_kept_and_rest"]:
         """The combined teacher's log-probabilities, softened at this temperature.
 
         Each member is softened before they are combined. From a top-k store the last column is
@@ -169,7 +171,7 @@ class Knowledge:
             LimbeckError: if a top-k store was not annotated for this temperature.
         """
         if isinstance(self.logits, TopK):
-            members = self.logits.log_probs(temperature)
+            members = self.logits.log_probs(float(temperature))
         elif self.combine == "geometric":
             # what each member's softmax divides by is the same for all classes: it cancels
             return (mean_of(self.logits, self.weights) / temperature).log_softmax(dim=-1)

@@ -3,7 +3,7 @@
 import importlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 from limbeck.artefacts import write_json
 from limbeck.errors import LimbeckError, nearest
@@ -15,6 +15,7 @@ __all__ = ["names", "run_study", "study_module"]
 NOT_STUDIES = {"__init__", "page", "study", "studying", "hinton_teacher", "transfer_curves"}
 
 
+@runtime_checkable
 class StudyModule(Protocol):
     """What the file of a study has: its story, and how it is run."""
 

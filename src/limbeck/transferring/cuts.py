@@ -28,7 +28,7 @@ from limbeck.training import Run, job_of
 from limbeck.transfer_sets import TransferSet
 from limbeck.transferring.advising import Arm, advice
 from limbeck.transferring.layers import chosen, layers_of
-from limbeck.transferring.transfer import transfer
+from limbeck.transferring.transplanting import transfer
 
 __all__ = ["Cut", "Transferability", "transferability"]
 
