@@ -21,9 +21,10 @@ class StackedLoss:
 
     Args:
         objectives: One per student; the same terms, but for weights and varying settings.
+        device: Where the students are.
     """
 
-    def __init__(self, objectives: Sequence[Objective]) -> None:
+    def __init__(self, objectives: Sequence[Objective], device: torch.device) -> None:
         self.terms = [term for _, term in objectives[0].terms]
         columns = {
             f"weight {i}": [objective.terms[i][0] for objective in objectives]
@@ -33,7 +34,7 @@ class StackedLoss:
             for name in term.varying:
                 columns[f"{name} {i}"] = [getattr(o.terms[i][1], name) for o in objectives]
         self.numbers = {
-            name: torch.tensor(values)
+            name: torch.tensor(values, device=device)
             for name, values in columns.items()
             if len(set(values)) > 1 or name.startswith("weight")
         }
@@ -53,8 +54,6 @@ class StackedLoss:
             orders: Which of the orders each student follows; None: there is one, for all.
             labels: Of each student's batch.
         """
-        device = logits.device
-        numbers = {name: values.to(device) for name, values in self.numbers.items()}
         said, read = ({}, no_knowledge) if knowledge is None else opened(knowledge, len(labels[0]))
         if orders is not None:
             said = {name: value[orders] for name, value in said.items()}
@@ -65,7 +64,7 @@ class StackedLoss:
         shared = 0 if orders is not None else None
         if orders is None:
             said = {name: value[0] for name, value in said.items()}
-        losses: Tensor = vmap(one, in_dims=(0, shared, 0, 0))(logits, said, labels, numbers)
+        losses: Tensor = vmap(one, in_dims=(0, shared, 0, 0))(logits, said, labels, self.numbers)
         return losses
 
     def one(

@@ -101,6 +101,8 @@ def per_second(steps: Steps, seconds: float, *, warm_up: int = 2, least: int = 3
         made += updates
         if count >= least and time.perf_counter() - begun >= seconds:
             break
+    if torch.accelerator.is_available():
+        torch.accelerator.synchronize()
     return max(made, 1) / (time.perf_counter() - begun)
 
 

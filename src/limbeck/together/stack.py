@@ -52,7 +52,7 @@ class Stack:
         self.model = StackedModel(
             [f.student.module for f in self.fittings], probe.inputs.to(self.device)
         )
-        self.loss = StackedLoss([f.objective for f in self.fittings])
+        self.loss = StackedLoss([f.objective for f in self.fittings], self.device)
         self.trained = [w for w in self.model.weights.values() if w.requires_grad]
         self.slices: list[tuple[Tensor, Tensor, slice]] = []
         self.optimizer = self.build_optimizer()
