@@ -3,17 +3,18 @@
 Hinton, Vinyals & Dean 2015, https://arxiv.org/abs/1503.02531, section 4, distil ten acoustic models
 that differ by their initial weights into one of the same size: 58.9 % of the frames are right with
 one model, 61.1 % with ten, 60.8 % with the distilled one, which keeps "more than 80 %" of the gain
-(1.9 of 2.2 points, 86 %). That data set is not public: here the nets read MNIST, so that the share
-of the gain is what can be compared, and not the accuracies.
+(1.9 of 2.2 points, 86 %). That data set is not public: here the nets read CIFAR-10, so that the
+share of the gain is what can be compared, and not the accuracies.
 
-Settings of ours: two hidden layers without regularisation, all nets and students alike. The nets
-are trained on a tenth of the images, of which they are soon sure, so that their answers there say
-little more than the labels do. Students therefore learn from all images, the others unlabelled, as
-section 2 of the paper suggests; and, as in section 4, from the nets' own images, for comparison.
-Both means of the ten answers and both sets are read from one store. Soft targets only; temperature
-by validation accuracy, for each mean and set. Students are compared with the mean of the single
-nets, and the ensemble is the same for all of them: the spread is that of the students only. Size
-"small" uses a fifth of the images; "smoke" uses three nets on 8 x 8 digits.
+Settings of ours: a small convolutional network, all nets and students alike. The nets are trained
+on a ninth of the images. Students learn from all images, the others unlabelled, as section 2 of
+the paper suggests; and, as in section 4, from the nets' own images, with twice the nets' updates.
+On 12 000 images of MNIST, where we looked first, ten nets gained only 0.3 points on one, and were
+so sure of these images that a student of them learned what labels teach. Both means of the ten answers and both sets
+are read from one store. Soft targets only; temperature by validation accuracy, for each mean and
+set. Students are compared with the mean of the single nets, and the ensemble is the same for all of
+them: the spread is that of the students only. Size "small" uses 6000 images, 1500 of them the nets'
+own; "smoke" uses three nets on 8 x 8 digits.
 """
 
 import math
@@ -37,30 +38,28 @@ __all__ = ["PUBLISHED", "SIZES", "run"]
 PUBLISHED = {"single": 58.9, "ensemble": 61.1, "distilled": 60.8, "kept": 80.0}
 """Test frame accuracy, and the share of the gain kept, in %. Section 4, table 1."""
 MEANS: tuple[Combine, ...] = ("arithmetic", "geometric")
-
-
 SETS = ("all images", "own images")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Rows: images, 0 for all. Labelled: of them, for the nets. Units: of both hidden layers."""
+    """Rows: images, 0 for all. Labelled: of them, for the nets. Updates: of students on all."""
 
+    data: str
     rows: int
     labelled: int
-    units: int
     nets: int
     seeds: int
     net_updates: int
     updates: int
     temperatures: tuple[float, ...] = (2.0, 5.0)
-    batch_size: int = 250
+    batch_size: int = 128
 
 
 SIZES = {
-    "smoke": Settings(0, 150, 32, 3, 2, 500, 1000, (2.0,), 64),
-    "small": Settings(12000, 1200, 200, 10, 3, 600, 1500),
-    "full": Settings(0, 5400, 400, 10, 5, 1500, 5000),
+    "smoke": Settings("digits", 0, 150, 3, 2, 300, 500, (2.0,), 64),
+    "small": Settings("cifar10", 6000, 1500, 10, 2, 150, 500),
+    "full": Settings("cifar10", 0, 5000, 10, 3, 400, 2800),
 }
 
 
@@ -112,12 +111,8 @@ class World:
 
     @cached_property
     def data(self) -> lb.Splits:
-        smoke = self.study.size == "smoke"
-        data = (
-            self.study.digits()
-            if smoke
-            else self.study.images("mnist", "ylecun/mnist", validation=0.1)
-        )
+        smoke = self.size.data == "digits"
+        data = self.study.digits() if smoke else self.study.images("cifar10", "uoft-cs/cifar10")
         if not self.size.rows:
             return data
         train = lb.transfer_sets.split(data.train, self.size.rows)[0]
@@ -139,8 +134,11 @@ class World:
         seed: int,
     ) -> lb.Student:
         """A net like all others, trained or read back."""
+        shape = part.input_shape
         return lb.distill(
-            lb.students.mlp(math.prod(part.input_shape), [self.size.units] * 2, 10),
+            lb.students.mlp(math.prod(shape), [32, 32], 10)
+            if self.size.data == "digits"
+            else lb.students.cnn(shape, [16, 32, 64], 10),
             store,
             part,
             objective,
@@ -186,8 +184,8 @@ class World:
     def student(self, mean: Combine, name: str, temperature: float, seed: int) -> lb.Student:
         """Its initial weights are none of the nets'."""
         known, objective = self.knowledge(mean, name), lb.SoftTargets(temperature)
-        first = self.size.nets
-        return self.trained(known.transfer_set, known, objective, self.size.updates, first + seed)
+        updates = 2 * self.size.net_updates if name == "own images" else self.size.updates
+        return self.trained(known.transfer_set, known, objective, updates, self.size.nets + seed)
 
     def choice(self, mean: Combine, name: str, temperature: float) -> float:
         """What the temperature is chosen by."""
