@@ -6,7 +6,7 @@ rows. Its power law, carried on, says what more rows would bring, before anyone 
 store has all the answers: no teacher is run, and no label is needed.
 
 That a distilled student's risk falls with the size of its transfer set, and how fast: Phuong &
-Lampert 2019, https://arxiv.org/abs/2105.13093, section 3.
+Lampert 2019, https://arxiv.org/abs/2105.13093.
 """
 
 import itertools

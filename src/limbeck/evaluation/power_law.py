@@ -9,7 +9,7 @@ as in `limbeck.evaluation.significance`: with few seeds the plain percentiles ar
 
 Cortes, Jackel, Solla, Vapnik & Denker, "Learning curves: asymptotic values and rate of
 convergence", NIPS 1993 (the law); Hesterberg, "What teachers should know about the bootstrap",
-2014, https://arxiv.org/abs/1411.5279, sections 3.2 and 5.3 (the correction for few draws).
+2014, https://arxiv.org/abs/1411.5279 (the correction for few draws).
 """
 
 from collections.abc import Sequence

@@ -10,7 +10,8 @@ gradient descent finds is good.
 Ours: float64, exact risks. Data that are symmetric around w* have a risk that depends on the angle
 between student and teacher alone, so it is integrated instead of counted on test points, and what
 varies is only the training set. Dimensions, norms and angle laws are our choice; the paper's
-experiments are not repeated here number by number. The error of deep students is compared with an
+experiments are not repeated here number by number, and its theorems are quoted from memory, each
+derived again, so their numbers may be others. The error of deep students is compared with an
 equation of our own (`limbeck.theory.deep_linear`), sharper than the published condition.
 """
 
@@ -35,7 +36,7 @@ PUBLISHED = {
     "monotony": "never (strong monotonicity)",
     "bias": "the optimiser's choice decides",
 }
-"""Findings of the paper, https://arxiv.org/abs/2105.13093, section 3."""
+"""Findings of the paper, https://arxiv.org/abs/2105.13093."""
 
 
 @dataclass(frozen=True)

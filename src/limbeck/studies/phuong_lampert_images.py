@@ -2,7 +2,7 @@
 
 Published: Phuong & Lampert, "Towards Understanding Knowledge Distillation", ICML 2019,
 https://arxiv.org/abs/2105.13093, bound the risk of a distilled linear student by the angles of the
-data to the teacher's weights, and show it on pairs of MNIST's digits.
+data to the teacher's weights; the statement is quoted from memory and was derived again.
 
 Ours: the teacher of a pair is a logistic regression without intercept on all its training images.
 The closed form is computed for growing random parts of them; its risk is counted on test images and
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["PUBLISHED", "SIZES", "Settings", "run"]
 
 PUBLISHED = {"bound": "below the bound (theorem 3)"}
-"""Finding of the paper, https://arxiv.org/abs/2105.13093, section 3."""
+"""Finding of the paper, https://arxiv.org/abs/2105.13093."""
 
 EXAMPLES = (2, 5, 10, 20, 50, 100, 200, 500)
 DEGREES = np.arange(60.0, 90.1, 1.0)

@@ -7,7 +7,7 @@ The risk is the probability that student and teacher decide differently. The stu
 from w* than any of its examples is; if one of them is nearer than pi/2 - beta, all test examples
 nearer than beta are decided as the teacher does.
 
-Phuong & Lampert 2019, https://arxiv.org/abs/2105.13093, section 3.
+Phuong & Lampert 2019, https://arxiv.org/abs/2105.13093.
 """
 
 from abc import ABC, abstractmethod

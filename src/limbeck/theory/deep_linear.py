@@ -9,7 +9,7 @@ keeps the layers balanced, so with r the norm of w at the start and phi the angl
 
 For N = 1 the part outside stays as it was; for more layers a start that is ten times smaller brings
 only 10^(1/N). That a small balanced start that is no worse than 0 comes near to the projection:
-Phuong & Lampert 2019, https://arxiv.org/abs/2105.13093, section 3. The equation is our derivation.
+Phuong & Lampert 2019, https://arxiv.org/abs/2105.13093. The equation is our derivation.
 """
 
 import numpy as np

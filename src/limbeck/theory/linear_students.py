@@ -7,7 +7,7 @@ It is w* itself once the examples span the whole space. Gradients lie in the spa
 where the loss is strictly convex; whatever the start has outside of it stays there.
 
 Phuong & Lampert, "Towards Understanding Knowledge Distillation", ICML 2019,
-https://arxiv.org/abs/2105.13093, section 3. Leading axes s are separate data sets.
+https://arxiv.org/abs/2105.13093. Leading axes s are separate data sets.
 """
 
 import numpy as np

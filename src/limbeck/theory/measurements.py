@@ -1,6 +1,6 @@
 """The theorems on linear students, measured on drawn data; see `limbeck.studies.phuong_lampert`.
 
-Phuong & Lampert 2019, https://arxiv.org/abs/2105.13093, section 3.
+Phuong & Lampert 2019, https://arxiv.org/abs/2105.13093.
 """
 
 import math

@@ -4,7 +4,7 @@ Each attribute of an example is that of some given example, any of them with equ
 that ties attributes together is lost, which makes this the baseline of anything that keeps it.
 
 Bucila, Caruana & Niculescu-Mizil, "Model compression", KDD 2006,
-https://doi.org/10.1145/1150402.1150464, section 3.
+https://doi.org/10.1145/1150402.1150464.
 """
 
 from collections.abc import Sequence

@@ -13,7 +13,7 @@ by then, so that a value may travel on.
 Where only a few examples exist, they carry a large ensemble into a small network.
 
 Bucila, Caruana & Niculescu-Mizil, "Model compression", KDD 2006,
-https://doi.org/10.1145/1150402.1150464, section 3.
+https://doi.org/10.1145/1150402.1150464.
 """
 
 import math
