@@ -13,8 +13,8 @@ On 12 000 images of MNIST, where we looked first, ten nets gained only 0.3 point
 so sure of these images that a student of them learned what labels teach. Both means of the ten
 answers and both sets are read from one store. Soft targets only; temperature by validation
 accuracy, for each mean and set. Students are compared with the mean of the single nets, and the
-ensemble is the same for all of them: the spread is that of the students only. Size "small" uses 6000 images, 1500 of them the nets'
-own; "smoke" uses three nets on 8 x 8 digits.
+ensemble is the same for all of them: the spread is that of the students only. Size "small" uses
+6000 images, 1500 of them the nets' own; "smoke" uses three nets on 8 x 8 digits.
 """
 
 import math
