@@ -10,7 +10,9 @@ compared with the bound for the angles observed there. Those are so near to righ
 dimensions that the bound can be 1, which says nothing; the table tells. Then students of one and
 two linear layers are trained with `learning_curve`, which sees neither labels nor test images, and
 their curve without the largest part is held against what the largest part then shows; so is that of
-a small network on all ten of scikit-learn's digits. Pairs, sizes and training are our choice.
+a small network on all ten of scikit-learn's digits. Pairs, sizes and training are our choice; the
+learning rate of the linear students was set on the test disagreement of digits 3 and 8 and of 4 and
+9 of MNIST, of which this study reads only rows that are kept apart from the transfer set.
 """
 
 import functools
