@@ -58,7 +58,7 @@ class Settings:
 
 SIZES = {
     "smoke": Settings("digits", 0, 150, 3, 2, 300, 500, (2.0,), 64),
-    "small": Settings("cifar10", 6000, 1500, 10, 2, 150, 500),
+    "small": Settings("cifar10", 6000, 1500, 10, 2, 150, 1000),
     "full": Settings("cifar10", 0, 5000, 10, 3, 400, 2800),
 }
 
