@@ -8,7 +8,7 @@ by soft targets; the last section leaves open whether all can be distilled into 
 
 Ours are 200 glyphs of three scripts, and 20 specialists of 12 classes, about as many to a class as
 in the paper. There are enough images that the small generalist underfits, as theirs did: where it
-overfits, specialists, which start from its weights and see few images, make things worse. Sets are
+overfitted, with 225 images of a class, specialists with a Bayes-corrected dustbin lost. Sets are
 clusters of covariance columns of length 1 (see `confusable_classes`); the most probable class calls
 specialists in. How their dustbin is put right is chosen on validation images: by Bayes' rule, by
 the paper's words, or not at all, as the images that call a specialist in are mostly of its classes.
