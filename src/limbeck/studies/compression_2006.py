@@ -10,10 +10,10 @@ Ours: tables that come with scikit-learn, of which a small part is for training 
 test. The ensemble is a forest, boosted trees and nets, all fitted on that part. Every student makes
 the same number of updates. Its 64 hidden units, and the synthetic rows tried, were set after the
 test figures of split 0 of the digits and of splits 0 to 2 of breast cancer had been seen (16 units
-could not use synthetic rows); the other splits were not looked at. The published tables are larger, the ensemble is
-selected from thousands of models, and the nets have tuned widths, so shares are not comparable
-digit by digit. With small test parts the gain itself is uncertain; where it is not above two
-standard errors over the splits no share is stated.
+could not use synthetic rows); the other splits were not looked at. The published tables are
+larger, the ensemble is selected from thousands of models, and the nets have tuned widths, so shares
+are not comparable digit by digit. With small test parts the gain itself is uncertain; where it is
+not above two standard errors over the splits no share is stated.
 """
 
 import functools
