@@ -97,9 +97,7 @@ def test_no_mistakes_at_all_are_fitted_too():
 
 def test_too_few_seeds_or_sizes_are_refused():
     """Three numbers through three points always fit."""
-    with pytest.raises(
-        ValueError, match="found 1 seeds, 400 held-out examples, 5 sizes"
-    ):
+    with pytest.raises(ValueError, match="found 1 seeds, 400 held-out examples, 5 sizes"):
         fitted(SIZES, wrong([0.1] * 5, seeds=1))
     with pytest.raises(ValueError, match="at least 2 seeds, 2 examples and 4 sizes"):
         fitted(SIZES[:3], wrong([0.1] * 3))
