@@ -75,7 +75,7 @@ def test_the_command_names_the_nearest_study(capsys: pytest.CaptureFixture[str])
 def test_an_unknown_size_names_those_there_are(tmp_path: Path):
     """A typo in the size that runs for hours."""
     with pytest.raises(LimbeckError, match="size is 'tiny'. Use smoke, small, full"):
-        run_study("hinton-ensemble", "tiny", output=tmp_path)  # type: ignore[arg-type]
+        run_study("hinton-ensemble", "tiny", output=tmp_path)
 
 
 def test_a_missing_data_folder_is_an_error(tmp_path: Path):

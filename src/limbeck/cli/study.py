@@ -42,7 +42,7 @@ def study(
     with ConsoleProgress() as progress:
         result = run_study(
             name,
-            size,  # type: ignore[arg-type]
+            size,
             data=data,
             output=output,
             progress=progress,

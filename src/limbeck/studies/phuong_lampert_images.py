@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import nn
 
 import limbeck as lb
@@ -112,7 +113,7 @@ def regression(train: lb.TransferSet, *, intercept: bool = True) -> Any:
     return model.fit(rows_of(train), train.labels.numpy())
 
 
-def rows_of(data: lb.TransferSet) -> np.ndarray[Any, Any]:
+def rows_of(data: lb.TransferSet) -> Float[np.ndarray, "..."]:
     return data.batch(torch.arange(len(data))).inputs.flatten(1).numpy()
 
 
@@ -127,7 +128,7 @@ def linear(inputs: int, layers: int) -> nn.Module:
 
 def closed_form(
     pair: str,
-    teacher: np.ndarray[Any, Any],
+    teacher: Float[np.ndarray, " d"],
     train: lb.TransferSet,
     test: lb.TransferSet,
     draws: int,

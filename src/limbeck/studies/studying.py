@@ -46,7 +46,7 @@ def study_module(name: str) -> StudyModule:
 
 def run_study(
     name: str,
-    size: Size = "small",
+    size: Size | str = "small",
     *,
     data: str | Path | None = None,
     output: str | Path | None = None,
@@ -74,9 +74,10 @@ def run_study(
         raise LimbeckError(f"size is '{size}'. Use {', '.join(SIZES)}.")
     if data is not None and not Path(data).is_dir():
         raise LimbeckError(f"there is no folder {data}. Give one that holds mnist/, cifar10/, ...")
+    chosen: Size = next(known for known in SIZES if known == size)
     folder = Path("runs") / "studies" / f"{name}-{size}" if output is None else Path(output)
     folder.mkdir(parents=True, exist_ok=True)
-    study = Study(name, size, folder, None if data is None else Path(data), progress, say)
+    study = Study(name, chosen, folder, None if data is None else Path(data), progress, say)
     result = study.result(module.run(study))
     write_json(folder / f"{name}.json", result)
     return result

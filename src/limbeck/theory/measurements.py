@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 
 from limbeck import seeding
 from limbeck.theory.angles import AngleLaw, Margin, Polynomial, drawn, risk, risk_bound
@@ -36,7 +37,7 @@ DISTANCES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
 NORMS = (1e-1, 1e-2, 1e-3)
 
 
-def normal(*shape: int, key: str) -> np.ndarray[Any, Any]:
+def normal(*shape: int, key: str) -> Float[np.ndarray, "..."]:
     source = seeding.generator("phuong-lampert", key)
     return torch.randn(shape, generator=source, dtype=torch.float64).numpy()
 
