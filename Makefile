@@ -6,7 +6,7 @@ READY := .venv/.ready
 FAKES := --ignore=tests/cli --deselect=tests/test_experiment.py::test_training_and_annotating_never_read_the_test_part
 HOOK := beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))
 
-.PHONY: demo test test-types test-slow lint types clean
+.PHONY: demo test test-types test-studies test-slow lint types clean
 
 demo: $(READY)  ## distil scikit-learn's digits and print the verdict
 	$(BIN)/limbeck run digits
@@ -16,6 +16,9 @@ test: $(READY)  ## the fast tests
 
 test-types: $(READY)  ## the fast tests again, with every shape and type in a signature checked
 	$(BIN)/python -m pytest -n 2 -m "not slow" --jaxtyping-packages="limbeck,$(HOOK)" $(FAKES)
+
+test-studies: $(READY)  ## every study at smoke size
+	$(BIN)/python -m pytest -n 2 -m slow tests/studies
 
 test-slow: $(READY)  ## the tests that take longer, on real data where it is there
 	$(BIN)/python -m pytest -n 2 -m slow

@@ -16,11 +16,15 @@ jittered views of the images, over a longer schedule.
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import limbeck as lb
 from limbeck.studies.hinton_teacher import averaging, hinton_teacher
 from limbeck.studies.study import Figure, Row, Study, measured
 from limbeck.transfer_sets import Splits
+
+if TYPE_CHECKING:
+    import altair
 
 __all__ = ["run"]
 
@@ -62,6 +66,7 @@ def run(study: Study) -> list[Row]:
         "students", lambda: students(study, data, teacher, settings), **vars(settings)
     )
     best = study.once("beyond the paper", lambda: beyond(study, data, settings), **vars(settings))
+    study.figure("errors", chart(of_teacher, arms, best))
     return rows(of_teacher, arms, best, published=study.size == "full")
 
 
@@ -179,3 +184,29 @@ def rows(
         gap = Figure(closed, 0.0, 1)
         table.insert(3, row("gap closed, %", paper, gap, "at least 88", closed >= 88))
     return table
+
+
+def chart(
+    teacher: int, arms: dict[str, list[int]], best: dict[str, list[int]]
+) -> "altair.TopLevelMixin":
+    """Every model's test errors, a tick for each seed."""
+    import altair as alt
+
+    kinds = {
+        "teacher": [teacher],
+        "several teachers": best["teachers"],
+        "from scratch": arms["scratch"],
+        "distilled": arms["distilled"],
+        "from several teachers and views": best["students"],
+    }
+    points = [{"model": kind, "errors": e} for kind, found in kinds.items() for e in found]
+    ticks: alt.Chart = (
+        alt.Chart(alt.Data(values=points))  # type: ignore[no-untyped-call]
+        .mark_tick(thickness=2, size=18)
+        .encode(
+            x=alt.X("errors:Q", title="test errors", scale=alt.Scale(zero=False)),
+            y=alt.Y("model:N", title=None, sort=list(kinds)),
+        )
+        .properties(width=420, height=150)
+    )
+    return ticks
