@@ -9,6 +9,7 @@ import pytest
 from limbeck.cli import main
 from limbeck.errors import LimbeckError
 from limbeck.studies import Study, measured, names, run_study, study_module
+from limbeck.studies.page import main as write_page
 from limbeck.studies.page import page
 
 
@@ -115,3 +116,10 @@ def test_a_figure_has_the_sample_standard_deviation():
     assert measured([5.0]).sd == 0.0
     with pytest.raises(ValueError, match="no values to take the mean of"):
         measured([])
+
+
+def test_the_page_of_studies_is_generated_from_the_committed_results(tmp_path: Path):
+    """A figure on the page that no result has."""
+    docs = Path(__file__).parent.parent.parent / "docs"
+    write_page(docs / "studies", tmp_path / "studies.md")
+    assert (tmp_path / "studies.md").read_text() == (docs / "studies.md").read_text()
