@@ -7,10 +7,9 @@ import torch
 
 import limbeck as lb
 from limbeck.errors import LimbeckError
-from limbeck.fitting import Fitting
 from limbeck.loop import train
 from limbeck.together import Plan, plan, train_together, training
-from limbeck.together.grouping import stackable_groups
+from limbeck.together.grouping import Pending, stackable_groups
 from limbeck.together.workers import can_fork
 from limbeck.training import job_of
 from limbeck.transfer_sets import Arrays
@@ -32,6 +31,12 @@ def job(hidden: int = 6, *, dropout: float = 0.0, epochs: int = 2, objective=Non
     )
 
 
+def pending(one, seed) -> Pending:
+    run = Pending.unless_finished(one, seed)
+    assert run is not None
+    return run
+
+
 def same(one, other) -> bool:
     pairs = zip(one.module.parameters(), other.module.parameters(), strict=True)
     return all(torch.equal(a, b) for a, b in pairs)
@@ -49,7 +54,7 @@ def test_only_what_a_stack_can_vary_is_stacked_together() -> None:
         (job(objective=lb.HardLabels(label_smoothing=0.1)), 0),
         (job(objective=0.5 * lb.HardLabels()), 0),
     ]
-    assert stackable_groups(runs) == [[0, 1, 2, 7], [3], [4], [5], [6]]
+    assert stackable_groups([each for each, _ in runs]) == [[0, 1, 2, 7], [3], [4], [5], [6]]
 
 
 @forks
@@ -89,8 +94,8 @@ def test_finished_runs_are_not_trained_again(tmp_path) -> None:
 def test_little_work_is_not_probed(monkeypatch) -> None:
     """A probe of two seconds for trainings of half a second."""
     monkeypatch.setattr(plan, "rate_in_processes", lambda *_: pytest.fail("probed"))
-    fittings = [Fitting(job(), seed) for seed in range(2)]
-    assert plan.chosen_plan(fittings, "") == replace(
+    runs = [pending(job(), seed) for seed in range(2)]
+    assert plan.chosen_plan(runs, "") == replace(
         plan.ONE_BY_ONE, why="too little work to share out"
     )
 
@@ -101,15 +106,15 @@ def test_the_fastest_way_is_taken_only_where_it_is_worth_it(monkeypatch) -> None
     monkeypatch.setattr(plan, "LEAST_SECONDS", 0.0)
     monkeypatch.setattr(plan, "per_second", lambda *_, **__: 100.0)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
-    fittings = [Fitting(job(), seed) for seed in range(2)]
+    runs = [pending(job(), seed) for seed in range(2)]
     rates = {plan.one_by_one: 104.0, plan.stacked: 103.0}
     monkeypatch.setattr(plan, "rate_in_processes", lambda _, steps, *__: rates[steps])
-    assert plan.chosen_plan(fittings, "") == plan.ONE_BY_ONE
+    assert plan.chosen_plan(runs, "") == plan.ONE_BY_ONE
     rates[plan.stacked] = 400.0
-    chosen = plan.chosen_plan(fittings, "")
+    chosen = plan.chosen_plan(runs, "")
     assert (chosen.stacked, chosen.processes) == (True, 2)
     assert str(chosen) == "stacked in 2 processes (4.0 times as fast as one by one)"
-    assert not plan.chosen_plan(fittings, "dropout").stacked
+    assert not plan.chosen_plan(runs, "dropout").stacked
 
 
 def test_a_model_that_torch_cannot_stack_is_found_by_trying() -> None:
@@ -125,15 +130,15 @@ def test_a_model_that_torch_cannot_stack_is_found_by_trying() -> None:
             return scores if bool(scores.detach().sum() > 0) else -scores
 
     one = replace(job(), student=lb.Student(Undecided))
-    fittings = [Fitting(one, seed) for seed in range(2)]
-    assert plan.rate_of(plan.stacked, fittings, 0.0) == 0.0
-    assert plan.rate_of(plan.one_by_one, fittings, 0.0) > 0.0
+    runs = [pending(one, seed) for seed in range(2)]
+    assert plan.rate_of(plan.stacked, runs, 0.0) == 0.0
+    assert plan.rate_of(plan.one_by_one, runs, 0.0) > 0.0
 
 
 def test_the_plan_of_an_interrupted_training_is_remembered(tmp_path, monkeypatch) -> None:
     """Half a stack's work lost because the second probe preferred processes."""
     one = replace(job(), checkpoint=tmp_path)
-    group = training.Group({seed: Fitting(one, seed) for seed in range(2)}, "")
+    group = training.Group({seed: pending(one, seed) for seed in range(2)}, "")
     chosen = Plan(stacked=True, why="4.0 times as fast as one by one")
     monkeypatch.setattr(training, "chosen_plan", lambda *_: chosen)
     assert training.remembered_plan(group) == chosen

@@ -1,19 +1,49 @@
 """Which runs can be one stacked model, and why others cannot."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.dropout import _DropoutNd
 
+from limbeck.checkpoint import load_checkpoint
 from limbeck.fingerprint import digest
+from limbeck.fitting import Fitting
 from limbeck.job import Job
 from limbeck.objectives import Objective
 from limbeck.store import KnowledgeStore
 
-__all__ = ["reason_against", "stackable_groups", "varying_settings"]
+__all__ = ["Pending", "reason_against", "stackable_groups", "varying_settings"]
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A run that has not been finished; its weights are made when it begins.
+
+    Attributes:
+        job: What is to be trained and how.
+        seed: Of initial weights, data order and dropout.
+        identity: What both hash to.
+    """
+
+    job: Job
+    seed: int
+    identity: str
+
+    @staticmethod
+    def unless_finished(job: Job, seed: int) -> "Pending | None":
+        """The run, if there is no finished checkpoint of it."""
+        fitting = Fitting(job, seed)
+        found = None if fitting.path is None else load_checkpoint(fitting.path)
+        if found is not None and found[1]["complete"]:
+            return None
+        return Pending(job, seed, fitting.identity)
+
+    def begin(self) -> Fitting:
+        """The student before its first update."""
+        return Fitting(self.job, self.seed)
 
 
 def reason_against(job: Job) -> str:
@@ -43,10 +73,10 @@ def reason_against(job: Job) -> str:
     return ""
 
 
-def stackable_groups(jobs: Sequence[tuple[Job, int]]) -> list[list[int]]:
-    """Positions of the runs that differ only in what a stack can vary, group by group."""
+def stackable_groups(jobs: Sequence[Job]) -> list[list[int]]:
+    """Positions of the jobs that differ only in what a stack can vary, group by group."""
     groups: dict[str, list[int]] = {}
-    for position, (job, _) in enumerate(jobs):
+    for position, job in enumerate(jobs):
         groups.setdefault(shared_by_a_stack(job), []).append(position)
     return list(groups.values())
 

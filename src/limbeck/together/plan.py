@@ -11,6 +11,7 @@ import torch
 from limbeck.fitting import Fitting
 from limbeck.job import Progress
 from limbeck.loop import batches, learn
+from limbeck.together.grouping import Pending
 from limbeck.together.stack import Stack
 from limbeck.together.workers import can_fork, in_processes
 
@@ -57,31 +58,31 @@ class Plan:
 ONE_BY_ONE = Plan()
 
 
-def chosen_plan(fittings: Sequence[Fitting], reason: str) -> Plan:
+def chosen_plan(runs: Sequence[Pending], reason: str) -> Plan:
     """The way that a probe finds fastest.
 
     Args:
-        fittings: The students, before their first update.
+        runs: The students.
         reason: Why they cannot be stacked; "" if they can.
     """
-    job = fittings[0].job
+    job = runs[0].job
     cores = torch.get_num_threads() if can_fork(job.device) else 1
-    if len(fittings) == 1:
+    if len(runs) == 1:
         return ONE_BY_ONE
-    alone = per_second(one_by_one(fittings[:1]), seconds=0.0)
-    work = len(fittings) * job.updates / alone
+    alone = per_second(one_by_one(runs[:1]), seconds=0.0)
+    work = len(runs) * job.updates / alone
     if work < LEAST_SECONDS:
         return replace(ONE_BY_ONE, why="too little work to share out")
     seconds = min(PROBED_SECONDS, PROBED_SHARE * work)
-    alone = per_second(one_by_one(fittings[:1]), seconds)
+    alone = per_second(one_by_one(runs[:1]), seconds)
     rates = {ONE_BY_ONE: WORTH * alone}
     if cores > 1:
-        rates[Plan(processes=cores)] = rate_in_processes(fittings, one_by_one, cores, seconds)
+        rates[Plan(processes=cores)] = rate_in_processes(runs, one_by_one, cores, seconds)
     if not reason:
         if cores > 1:
-            rate = rate_in_processes(fittings, stacked, cores, seconds)
+            rate = rate_in_processes(runs, stacked, cores, seconds)
         else:
-            rate = rate_stacked(fittings, seconds)
+            rate = rate_stacked(runs, seconds)
         rates[Plan(stacked=True, processes=cores)] = rate
     best = max(rates, key=rates.__getitem__)
     told = f"{rates[best] / alone:.1f} times as fast as one by one" if best != ONE_BY_ONE else ""
@@ -106,9 +107,9 @@ def per_second(steps: Steps, seconds: float, *, warm_up: int = 2, least: int = 3
     return max(made, 1) / (time.perf_counter() - begun)
 
 
-def one_by_one(fittings: Sequence[Fitting]) -> Steps:
+def one_by_one(runs: Sequence[Pending]) -> Steps:
     """Updates of the first of these students, on a copy that nothing is kept of."""
-    first = fittings[0]
+    first = runs[0]
     job = replace(first.job, checkpoint=None)
     fitting = Fitting(job, first.seed)
     while True:
@@ -117,47 +118,47 @@ def one_by_one(fittings: Sequence[Fitting]) -> Steps:
             yield 1
 
 
-def stacked(fittings: Sequence[Fitting]) -> Steps:
+def stacked(runs: Sequence[Pending]) -> Steps:
     """Updates of all of these students as a stack, of which nothing is kept."""
-    stack = Stack(fittings)
+    stack = Stack([run.begin() for run in runs])
     check_same(stack)
     while True:
         for rows, view in stack.batches():
             stack.update(rows, view)
-            yield len(fittings)
+            yield len(runs)
 
 
 def rate_in_processes(
-    fittings: Sequence[Fitting],
-    steps: Callable[[Sequence[Fitting]], Steps],
+    runs: Sequence[Pending],
+    steps: Callable[[Sequence[Pending]], Steps],
     cores: int,
     seconds: float,
 ) -> float:
     """Updates a second of all processes together."""
-    works = [partial(probed, steps, fittings[core::cores], seconds) for core in range(cores)]
+    works = [partial(probed, steps, runs[core::cores], seconds) for core in range(cores)]
     rates: list[float] = in_processes([w for w in works if w.args[1]])
     return sum(rates)
 
 
 def probed(
-    steps: Callable[[Sequence[Fitting]], Steps],
-    fittings: Sequence[Fitting],
+    steps: Callable[[Sequence[Pending]], Steps],
+    runs: Sequence[Pending],
     seconds: float,
     _: Progress,
 ) -> float:
-    return rate_of(steps, fittings, seconds)
+    return rate_of(steps, runs, seconds)
 
 
-def rate_stacked(fittings: Sequence[Fitting], seconds: float) -> float:
-    return rate_of(stacked, fittings, seconds)
+def rate_stacked(runs: Sequence[Pending], seconds: float) -> float:
+    return rate_of(stacked, runs, seconds)
 
 
 def rate_of(
-    steps: Callable[[Sequence[Fitting]], Steps], fittings: Sequence[Fitting], seconds: float
+    steps: Callable[[Sequence[Pending]], Steps], runs: Sequence[Pending], seconds: float
 ) -> float:
     """Updates a second; 0 for a model that cannot be stacked, as torch only finds when it tries."""
     try:
-        return per_second(steps(fittings), seconds)
+        return per_second(steps(runs), seconds)
     except (RuntimeError, ValueError, NotImplementedError):
         return 0.0
 

@@ -10,14 +10,12 @@ from pathlib import Path
 import torch
 
 from limbeck.artefacts import read_json, write_json
-from limbeck.checkpoint import load_checkpoint
 from limbeck.errors import LimbeckError
 from limbeck.fingerprint import digest
-from limbeck.fitting import Fitting
 from limbeck.job import History, Job, Progress
 from limbeck.loop import train
 from limbeck.students import Student
-from limbeck.together.grouping import reason_against, stackable_groups
+from limbeck.together.grouping import Pending, reason_against, stackable_groups
 from limbeck.together.plan import Plan, chosen_plan
 from limbeck.together.stack import Stack
 from limbeck.together.workers import in_processes
@@ -27,8 +25,8 @@ __all__ = ["Outcome", "Plan", "train_together"]
 Outcome = tuple[Student, History] | LimbeckError
 """A trained student and how it went, or why its training failed."""
 
-Fittings = Mapping[int, Fitting]
-"""Students before their first update, by their position among the runs."""
+Runs = Mapping[int, Pending]
+"""What is left to train, by its position among the runs that were asked for."""
 
 
 def train_together(
@@ -56,14 +54,14 @@ def train_together(
         return [attempted(*runs[0], progress)]
     outcomes: dict[int, Outcome] = {}
     with kept_checkpoints(runs) as kept, torch.random.fork_rng():
-        pending = {i: fitting for i, each in enumerate(kept) if not done(fitting := Fitting(*each))}
-        for group in groups(pending):
+        found = {i: Pending.unless_finished(*each) for i, each in enumerate(kept)}
+        for group in groups({i: run for i, run in found.items() if run is not None}):
             way = plan or remembered_plan(group)
-            told = titled(progress, len(group.fittings))
+            told = titled(progress, len(group.runs))
             if way.here:
-                outcomes |= one_by_one(runs, list(group.fittings), told)
+                outcomes |= one_by_one(runs, list(group.runs), told)
             else:
-                outcomes |= trained(group.fittings, way, told)
+                outcomes |= trained(group.runs, way, told)
         return [outcomes[i] if i in outcomes else attempted(*each) for i, each in enumerate(kept)]
 
 
@@ -103,31 +101,25 @@ def kept_checkpoints(runs: Sequence[tuple[Job, int]]) -> Iterator[list[tuple[Job
         ]
 
 
-def done(fitting: Fitting) -> bool:
-    """Whether this run was finished before."""
-    found = None if fitting.path is None else load_checkpoint(fitting.path)
-    return found is not None and bool(found[1]["complete"])
-
-
 @dataclass(frozen=True)
 class Group:
     """Students that are trained in one way.
 
     Attributes:
-        fittings: By their position among the runs.
+        runs: By their position among those that were asked for.
         reason: Why they cannot be stacked; "" if they can.
     """
 
-    fittings: Fittings
+    runs: Runs
     reason: str
 
 
-def groups(pending: Fittings) -> list[Group]:
+def groups(pending: Runs) -> list[Group]:
     """Each set of students that can be a stack, and all others together."""
     positions = list(pending)
-    together = stackable_groups([(pending[i].job, pending[i].seed) for i in positions])
+    together = stackable_groups([pending[i].job for i in positions])
     found: list[Group] = []
-    others: dict[int, Fitting] = {}
+    others: dict[int, Pending] = {}
     reasons: list[str] = []
     for members in together:
         of_group = {positions[m]: pending[positions[m]] for m in members}
@@ -144,29 +136,29 @@ def groups(pending: Fittings) -> list[Group]:
 
 def remembered_plan(group: Group) -> Plan:
     """The plan of these students' earlier, interrupted training; else what a probe finds."""
-    fittings = list(group.fittings.values())
-    folder = fittings[0].job.checkpoint
+    runs = list(group.runs.values())
+    folder = runs[0].job.checkpoint
     assert folder is not None
-    path = folder / f"plan-{digest(*(f.identity for f in fittings))[:16]}.json"
+    path = folder / f"plan-{digest(*(run.identity for run in runs))[:16]}.json"
     if path.is_file():
         return Plan(**read_json(path))
-    plan = chosen_plan(fittings, group.reason)
+    plan = chosen_plan(runs, group.reason)
     write_json(path, asdict(plan))
     return plan
 
 
-def trained(fittings: Fittings, plan: Plan, progress: Progress | None) -> dict[int, Outcome]:
+def trained(runs: Runs, plan: Plan, progress: Progress | None) -> dict[int, Outcome]:
     """Train these students, leaving each one's finished checkpoint; only errors are outcomes."""
-    for fitting in fittings.values():
-        if plan.stacked and (reason := reason_against(fitting.job)):
+    for run in runs.values():
+        if plan.stacked and (reason := reason_against(run.job)):
             raise LimbeckError(f"these students cannot be stacked: {reason}. Leave out the plan.")
-    ordered = sorted(fittings, key=lambda i: (fittings[i].seed, i))
+    ordered = sorted(runs, key=lambda i: (runs[i].seed, i))
     count = min(plan.processes, len(ordered))
     if count == 1:
-        return failed(train_share(fittings, ordered, plan.stacked, progress))
+        return failed(train_share(runs, ordered, plan.stacked, progress))
     shares = [ordered[process::count] for process in range(count)]
-    works = [partial(train_share, fittings, share, plan.stacked) for share in shares]
-    total = sum(fitting.job.updates for fitting in fittings.values())
+    works = [partial(train_share, runs, share, plan.stacked) for share in shares]
+    total = sum(run.job.updates for run in runs.values())
     answers = in_processes(works, progress=progress, total=total)
     return failed({i: sentence for errors in answers for i, sentence in errors.items()})
 
@@ -184,14 +176,14 @@ def titled(progress: Progress | None, students: int) -> Progress | None:
 
 
 def train_share(
-    fittings: Fittings, share: Sequence[int], stacked: bool, progress: Progress | None
+    runs: Runs, share: Sequence[int], stacked: bool, progress: Progress | None
 ) -> dict[int, str]:
     """Train some of the students in this process; what went wrong, in a sentence each."""
     if not stacked:
-        runs = {i: (fittings[i].job, fittings[i].seed) for i in share}
-        found = one_by_one([runs[i] for i in share], range(len(share)), progress)
+        pairs = [(runs[i].job, runs[i].seed) for i in share]
+        found = one_by_one(pairs, range(len(pairs)), progress)
         return {share[k]: str(e) for k, e in found.items() if isinstance(e, LimbeckError)}
-    stack = Stack([fittings[i] for i in share])
+    stack = Stack([runs[i].begin() for i in share])
     stack.resume()
     torch.set_flush_denormal(True)
     try:
@@ -199,4 +191,4 @@ def train_share(
     finally:
         torch.set_flush_denormal(False)
     errors = stack.finish()
-    return {i: errors[fittings[i].identity] for i in share if fittings[i].identity in errors}
+    return {i: errors[runs[i].identity] for i in share if runs[i].identity in errors}
