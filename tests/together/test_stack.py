@@ -1,5 +1,6 @@
 """A stacked model gives every student the numbers of a training of its own."""
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -200,6 +201,17 @@ def test_an_interrupted_stack_goes_on_to_the_same_weights(store, tmp_path, monke
     whole = train_together([(replace(j, checkpoint=None), seed) for j, seed in runs], plan=STACKED)
     for one, other in zip(resumed, whole, strict=True):
         assert largest_difference(one[0], other[0]) == 0.0  # type: ignore[index]
+
+
+def test_time_is_shared_among_the_students(store) -> None:
+    """Fifty students that each claim the whole sweep's time."""
+    data = examples()
+    begun = time.monotonic()
+    outcomes = train_together([(job(store, data=data), seed) for seed in range(4)], plan=STACKED)
+    passed = time.monotonic() - begun
+    seconds = [outcome[1].seconds for outcome in outcomes]  # type: ignore[index]
+    assert min(seconds) > 0
+    assert sum(seconds) <= passed
 
 
 class Recurrent(nn.Module):

@@ -61,7 +61,7 @@ class Stack:
         self.epoch_loss = torch.zeros(len(self.fittings), device=self.device)
         self.step = 0
         self.errors: dict[int, LimbeckError] = {}
-        self.saved_at = time.monotonic()
+        self.saved_at = self.begun_at = time.monotonic()
 
     def build_optimizer(self) -> torch.optim.Optimizer:
         """One optimizer; students of another learning rate are another group of it."""
@@ -200,8 +200,8 @@ class Stack:
         tensors = {f"weight.{name}": w for name, w in self.model.weights.items()}
         tensors |= flatten_optimizer(self.optimizer) | {"epoch_loss": self.epoch_loss}
         tensors |= {f"average.{i}": average for i, average in enumerate(self.averages)}
+        self.clock()
         for i, fitting in enumerate(self.fittings):
-            fitting.clock()
             tensors |= {f"best.{i}.{name}": value for name, value in fitting.best.items()}
         values = {
             "step": self.step,
@@ -238,9 +238,18 @@ class Stack:
                 if name.startswith(prefix)
             }
 
+    def clock(self) -> None:
+        """Add each student's share of the time since the last call to its history."""
+        now = time.monotonic()
+        for fitting in self.fittings:
+            fitting.history.seconds += (now - self.begun_at) / len(self.fittings)
+            fitting.begun_at = now
+        self.begun_at = now
+
     def finish(self) -> dict[str, str]:
         """Leave every student's finished checkpoint; by identity, what went wrong with some."""
         self.give_back()
+        self.clock()
         for position, fitting in enumerate(self.fittings):
             if position not in self.errors:
                 fitting.step = self.step
