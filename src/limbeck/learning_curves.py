@@ -22,7 +22,6 @@ from torch import Tensor
 
 from limbeck import seeding
 from limbeck.errors import LimbeckError
-from limbeck.evaluation.arms import numbered
 from limbeck.evaluation.curve import LearningCurve, Point
 from limbeck.evaluation.power_law import fitted
 from limbeck.evaluation.scoring import score
@@ -30,7 +29,8 @@ from limbeck.job import Progress, Training
 from limbeck.objectives import Objective
 from limbeck.store import KnowledgeSource, KnowledgeSubset
 from limbeck.students import Student
-from limbeck.training import distill
+from limbeck.together import train_together
+from limbeck.training import job_of
 from limbeck.transfer_sets import TransferSet
 from limbeck.types import UNLABELLED
 
@@ -91,22 +91,26 @@ def learning_curve(
     training = training or Training()
     check(sizes, seeds, held_out, multiples, confidence, training)
     judged, rest, counts = parted(knowledge, transfer_set, held_out, sizes)
-    predicted = torch.empty((seeds, len(counts), len(judged)), dtype=torch.int64)
-    for seed, place in itertools.product(range(seeds), range(len(counts))):
+    runs = []
+    for seed, count in itertools.product(range(seeds), counts):
         mine = rest[seeding.permutation(len(rest), seed, "nested parts")]
-        part = KnowledgeSubset(knowledge, transfer_set, mine[: counts[place]])
-        run = distill(
+        part = KnowledgeSubset(knowledge, transfer_set, mine[:count])
+        job = job_of(
             student,
             part,
             part.transfer_set,
             objective,
-            replace(training, epochs=epochs_for(counts[place], counts[-1], training)),
-            seed=seed,
+            replace(training, epochs=epochs_for(count, counts[-1], training)),
             checkpoint=checkpoint,
             device=device,
-            progress=numbered(progress, seed * len(counts) + place + 1, seeds * len(counts)),
         )
-        predicted[seed, place] = score(run.student, judged.transfer_set).argmax(dim=1)
+        runs.append((job, seed))
+    said = []
+    for outcome in train_together(runs, progress=progress):
+        if isinstance(outcome, LimbeckError):
+            raise outcome
+        said.append(score(outcome[0], judged.transfer_set).argmax(dim=1))
+    predicted = torch.stack(said).view(seeds, len(counts), len(judged))
     return concluded(transfer_set, judged, counts, predicted, multiples, confidence)
 
 

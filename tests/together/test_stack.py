@@ -12,6 +12,7 @@ from limbeck import fitting
 from limbeck.errors import LimbeckError
 from limbeck.job import Job
 from limbeck.loop import train
+from limbeck.store import KnowledgeSubset
 from limbeck.students import Student
 from limbeck.together import Plan, reason_against, train_together
 from limbeck.together.model import StackedModel
@@ -248,3 +249,12 @@ def test_hidden_layers_and_living_teachers_are_not_stacked(store, ensemble) -> N
     assert "hidden" in reason_against(replace(one, objective=hints))
     live = lb.LiveTeacher(ensemble, examples())
     assert "alive" in reason_against(replace(one, knowledge=live))
+
+
+def test_students_of_the_same_selected_rows_are_stacked(store) -> None:
+    """A store read by selected rows taken for a living teacher."""
+    part = KnowledgeSubset(store, examples(), torch.arange(10, 90))
+    one = job(part, data=part.transfer_set)
+    assert reason_against(one) == ""
+    for seed, outcome in enumerate(train_together([(one, 0), (one, 1)], plan=STACKED)):
+        assert largest_difference(outcome[0], train(one, seed)[0]) < 1e-5  # type: ignore[index]

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from limbeck.evaluation.accuracy import correct
 from limbeck.evaluation.evaluation import Evaluation, measures
-from limbeck.evaluation.scoring import Progress, score
+from limbeck.evaluation.scoring import score
 from limbeck.training import Run
 from limbeck.transfer_sets import TransferSet
 
-__all__ = ["Arm", "Measure", "numbered"]
+__all__ = ["Arm", "Measure"]
 
 Array = np.ndarray[Any, Any]
 
@@ -78,10 +78,3 @@ class Arm:
     def hits(self) -> Float[Array, "s n"]:
         """Whether each test example was right with each seed, as 0 and 1."""
         return np.stack(self.seed_hits)
-
-
-def numbered(progress: Progress | None, number: int, total: int) -> Progress | None:
-    """The progress of one training among several."""
-    if progress is None:
-        return None
-    return lambda what, done, most: progress(f"{what} {number} of {total}", done, most)

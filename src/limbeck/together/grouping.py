@@ -13,7 +13,7 @@ from limbeck.fingerprint import digest
 from limbeck.fitting import Fitting
 from limbeck.job import Job
 from limbeck.objectives import Objective
-from limbeck.store import KnowledgeStore
+from limbeck.store import KnowledgeSource, KnowledgeStore, KnowledgeSubset
 
 __all__ = ["Pending", "reason_against", "stackable_groups", "varying_settings"]
 
@@ -57,7 +57,7 @@ def reason_against(job: Job) -> str:
         return "compiled, bfloat16 or accumulated training runs one by one"
     if objective.student_layers or any(True for _ in objective.parameters()):
         return "the objective reads hidden layers"
-    if job.knowledge is not None and not isinstance(job.knowledge, KnowledgeStore):
+    if job.knowledge is not None and not stored(job.knowledge):
         return "the teacher is alive"
     if job.student.hidden:
         return "the student's hidden layers are read"
@@ -71,6 +71,13 @@ def reason_against(job: Job) -> str:
     if any(True for _ in job.student.module.buffers()):
         return "the student keeps buffers beside its weights"
     return ""
+
+
+def stored(knowledge: KnowledgeSource) -> bool:
+    """Whether answers are read from a store, about all of its rows or some."""
+    while isinstance(knowledge, KnowledgeSubset):
+        knowledge = knowledge.source
+    return isinstance(knowledge, KnowledgeStore)
 
 
 def stackable_groups(jobs: Sequence[Job]) -> list[list[int]]:
