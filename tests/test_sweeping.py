@@ -120,6 +120,7 @@ def test_single_values_stay_changes_and_axes_multiply() -> None:
     [
         (["data.digits.labelled=50,100"], "'data.digits.labelled' is the same for all"),
         (["seed=5..1"], "the range 5..1 has no values"),
+        (["seed=a,b"], "seed"),
         (["training.epochs=3"], "nothing has several values to sweep over"),
         (["objective.soft_targets.temprature=1,2"], "temprature.*Did you mean 'temperature'"),
         (["seed=0..1", "data.digits.validation=0"], "has none. Keep one apart"),

@@ -43,8 +43,9 @@ def sweep_recipe(
             "nothing has several values to sweep over. Give a key some, such as "
             "objective.soft_targets.temperature=1,2,4,8 or seed=0..9."
         )
-    seeds = [int(seed) for seed in axes.pop("seed", [str(recipe.override(single).seed)])]
     shared = Experiment(recipe.override(single).check(), progress=progress, say=say)
+    stated = axes.pop("seed", [str(shared.recipe.seed)])
+    seeds = list(dict.fromkeys(shared.recipe.override([f"seed={s}"]).seed for s in stated))
     variants = [
         (settings, shared.recipe.override([f"{key}={value}" for key, value in settings.items()]))
         for settings in combinations(axes)
