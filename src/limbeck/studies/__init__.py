@@ -1,7 +1,8 @@
 """Published experiments, reproduced on limbeck's own verbs: one file each."""
 
-from limbeck.studies.study import SIZES, Figure, Row, Size, Study, measured
+from limbeck.studies.study import SIZES, Size, Study
 from limbeck.studies.studying import names, run_study, study_module
+from limbeck.studies.table import Figure, Row, measured
 
 __all__ = [
     "SIZES",

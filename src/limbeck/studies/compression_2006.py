@@ -27,7 +27,8 @@ import torch
 import limbeck as lb
 from limbeck.evaluation import score
 from limbeck.store import logit_deviations
-from limbeck.studies.study import Figure, Row, Study, measured
+from limbeck.studies.study import Study
+from limbeck.studies.table import Figure, Row, measured
 from limbeck.transfer_sets import Arrays, marginals, munge, split
 
 if TYPE_CHECKING:

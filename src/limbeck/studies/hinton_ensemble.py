@@ -29,7 +29,8 @@ import torch
 
 import limbeck as lb
 from limbeck.store import KnowledgeSubset
-from limbeck.studies.study import Row, Study, measured
+from limbeck.studies.study import Study
+from limbeck.studies.table import Row, measured
 from limbeck.types import Combine
 
 if TYPE_CHECKING:

@@ -29,7 +29,8 @@ from limbeck.bias_correction import BiasCorrection, correct_bias
 from limbeck.evaluation import score
 from limbeck.store import KnowledgeSubset
 from limbeck.studies.hinton_teacher import hinton_teacher
-from limbeck.studies.study import Row, Study, measured
+from limbeck.studies.study import Study
+from limbeck.studies.table import Row, measured
 
 if TYPE_CHECKING:
     import altair

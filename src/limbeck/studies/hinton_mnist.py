@@ -16,15 +16,13 @@ jittered views of the images, over a longer schedule.
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import limbeck as lb
+from limbeck.studies.charts import ticks
 from limbeck.studies.hinton_teacher import averaging, hinton_teacher
-from limbeck.studies.study import Figure, Row, Study, measured
+from limbeck.studies.study import Study, accuracy
+from limbeck.studies.table import Row, Wanted, at_least, at_most, between, measured, row
 from limbeck.transfer_sets import Splits
-
-if TYPE_CHECKING:
-    import altair
 
 __all__ = ["run"]
 
@@ -61,37 +59,40 @@ def run(study: Study) -> list[Row]:
     smoke = study.size == "smoke"
     data = study.digits() if smoke else study.images("mnist", "ylecun/mnist", validation=0)
     teacher = teacher_of(study, data, settings, seed=0)
-    of_teacher = study.once("teacher, test errors", lambda: errors(teacher, data), **vars(settings))
-    arms = study.once(
-        "students", lambda: students(study, data, teacher, settings), **vars(settings)
-    )
-    best = study.once("beyond the paper", lambda: beyond(study, data, settings), **vars(settings))
-    study.figure("errors", chart(of_teacher, arms, best))
-    return rows(of_teacher, arms, best, published=study.size == "full")
+    facts = vars(settings)
+    alone = study.once("teacher, test errors", lambda: errors(teacher, data), **facts)
+    arms = study.once("students", lambda: students(study, data, teacher, settings), **facts)
+    best = study.once("beyond the paper", lambda: beyond(study, data, settings), **facts)
+    drawn = {
+        "teacher": [alone],
+        "several teachers": best["teachers"],
+        "from scratch": arms["scratch"],
+        "distilled": arms["distilled"],
+        "from several teachers and views": best["students"],
+    }
+    study.figure("errors", ticks(drawn, "test errors"))
+    return rows(alone, arms, best, published=study.size == "full")
 
 
 def students(
     study: Study, data: Splits, teacher: lb.Teacher, settings: Settings
 ) -> dict[str, list[int]]:
     """Test errors of every seed's student, from scratch and distilled."""
-    store = lb.annotate(teacher, data.train, study.folder / "one.store", progress=study.progress)
-    first = lb.distill(
+    assert data.test is not None
+    first = study.distill(
         student_of(data, settings),
-        store,
+        study.annotate(teacher, data.train, "one"),
         data.train,
         0.9 * lb.SoftTargets(temperature=TEMPERATURE) + 0.1 * lb.HardLabels(),
         lb.Training(epochs=settings.epochs, batch_size=250),
-        checkpoint=study.folder / "checkpoints",
-        progress=study.progress,
     )
-    assert data.test is not None
     comparison = lb.compare(
         first, teacher, data.test, seeds=settings.seeds, progress=study.progress
     )
     study.say(comparison.sentence)
     return {
-        "scratch": [wrong(each) for each in comparison.scratch],
-        "distilled": [wrong(each) for each in comparison.distilled],
+        "scratch": [wrong(each.accuracy.estimate, data) for each in comparison.scratch],
+        "distilled": [wrong(each.accuracy.estimate, data) for each in comparison.distilled],
     }
 
 
@@ -100,22 +101,19 @@ def beyond(study: Study, data: Splits, settings: Settings) -> dict[str, list[int
     teachers = [teacher_of(study, data, settings, seed) for seed in range(settings.teachers)]
     ensemble = lb.Ensemble(teachers, combine="geometric")
     views = lb.Views(lb.Shift(pixels=settings.pixels), count=settings.views).of(data.train)
-    store = lb.annotate(ensemble, views, study.folder / "views.store", progress=study.progress)
+    store = study.annotate(ensemble, views, "views")
     updates = settings.long_epochs * math.ceil(len(data.train) / 250)
-    found = []
-    for seed in range(settings.long_seeds):
-        run = lb.distill(
-            student_of(data, settings),
-            store,
-            views,
-            lb.SoftTargets(temperature=TEMPERATURE),
-            lb.Training(epochs=settings.long_epochs, batch_size=250, average=averaging(updates)),
-            seed=seed,
-            checkpoint=study.folder / "checkpoints",
-            progress=study.progress,
-        )
-        found.append(errors(run.student, data))
-    return {"teachers": [errors(ensemble, data)], "students": found}
+    training = lb.Training(epochs=settings.long_epochs, batch_size=250, average=averaging(updates))
+    objective = lb.SoftTargets(temperature=TEMPERATURE)
+    student = student_of(data, settings)
+    runs = [
+        study.distill(student, store, views, objective, training, seed=seed)
+        for seed in range(settings.long_seeds)
+    ]
+    return {
+        "teachers": [errors(ensemble, data)],
+        "students": [errors(each.student, data) for each in runs],
+    }
 
 
 def teacher_of(study: Study, data: Splits, settings: Settings, seed: int) -> lb.Teacher:
@@ -136,12 +134,12 @@ def student_of(data: Splits, settings: Settings) -> lb.Student:
 
 def errors(model: lb.Teacher | lb.Student, data: Splits) -> int:
     """How many test examples it gets wrong."""
+    return wrong(accuracy(model, data.test) / 100, data)
+
+
+def wrong(right: float, data: Splits) -> int:
     assert data.test is not None
-    return wrong(lb.evaluate(model, data.test))
-
-
-def wrong(evaluation: lb.Evaluation) -> int:
-    return round((1 - evaluation.accuracy.estimate) * evaluation.examples)
+    return round((1 - right) * len(data.test))
 
 
 def rows(
@@ -150,63 +148,20 @@ def rows(
     """The table; what the paper found is asked of the full size alone."""
     scratch, distilled = measured(arms["scratch"]), measured(arms["distilled"])
 
-    def row(what: str, paper: str, ours: Figure, wanted: str = "", holds: bool = True) -> Row:
-        asked = published and bool(wanted)
-        why = f"{ours} where {wanted} is wanted." if asked and not holds else ""
-        return Row(what, paper, ours, wanted if asked else "", holds if asked else None, why)
+    def asked(wanted: Wanted) -> Wanted | None:
+        return wanted if published else None
 
     table = [
-        row("teacher, test errors", str(TEACHER), measured([teacher]), "at most 75", teacher <= 75),
-        row(
-            "student from scratch, test errors",
-            str(SCRATCH),
-            scratch,
-            "130 to 160",
-            130 <= scratch.mean <= 160,
-        ),
-        row(
-            "student distilled, test errors",
-            str(DISTILLED),
-            distilled,
-            "at most 78",
-            distilled.mean <= 78,
-        ),
-        row("several teachers together, test errors", "", measured(best["teachers"])),
-        row(
-            "student of several teachers and of views, test errors",
-            "",
-            measured(best["students"]),
-        ),
+        row("teacher, test errors", teacher, TEACHER, asked(at_most(75))),
+        row("student from scratch, test errors", scratch, SCRATCH, asked(between(130, 160))),
+        row("student distilled, test errors", distilled, DISTILLED, asked(at_most(78))),
     ]
     if scratch.mean > teacher:
         closed = 100 * (scratch.mean - distilled.mean) / (scratch.mean - teacher)
         paper = f"{100 * (SCRATCH - DISTILLED) / (SCRATCH - TEACHER):.0f}"
-        gap = Figure(closed, 0.0, 1)
-        table.insert(3, row("gap closed, %", paper, gap, "at least 88", closed >= 88))
-    return table
-
-
-def chart(
-    teacher: int, arms: dict[str, list[int]], best: dict[str, list[int]]
-) -> "altair.TopLevelMixin":
-    """Every model's test errors, a tick for each seed."""
-    import altair as alt
-
-    kinds = {
-        "teacher": [teacher],
-        "several teachers": best["teachers"],
-        "from scratch": arms["scratch"],
-        "distilled": arms["distilled"],
-        "from several teachers and views": best["students"],
-    }
-    points = [{"model": kind, "errors": e} for kind, found in kinds.items() for e in found]
-    ticks: alt.Chart = (
-        alt.Chart(alt.Data(values=points))  # type: ignore[no-untyped-call]
-        .mark_tick(thickness=2, size=18)
-        .encode(
-            x=alt.X("errors:Q", title="test errors", scale=alt.Scale(zero=False)),
-            y=alt.Y("model:N", title=None, sort=list(kinds)),
-        )
-        .properties(width=420, height=150)
-    )
-    return ticks
+        table.append(row("gap closed, %", closed, paper, asked(at_least(88))))
+    return [
+        *table,
+        row("several teachers together, test errors", best["teachers"]),
+        row("student of several teachers and of views, test errors", best["students"]),
+    ]

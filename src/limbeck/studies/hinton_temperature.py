@@ -15,15 +15,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 import limbeck as lb
+from limbeck.studies.charts import lines
 from limbeck.studies.hinton_teacher import hinton_teacher
-from limbeck.studies.study import Figure, Row, Study, measured
+from limbeck.studies.study import Study
+from limbeck.studies.table import Row, below, between, measured, row
 from limbeck.transfer_sets import Splits
-
-if TYPE_CHECKING:
-    import altair
 
 __all__ = ["run"]
 
@@ -64,7 +62,7 @@ def run(study: Study) -> list[Row]:
         epochs=settings.teacher_epochs,
         pixels=1 if smoke else 2,
     )
-    store = lb.annotate(teacher, data.train, study.folder / "one.store", progress=study.progress)
+    store = study.annotate(teacher, data.train, "one")
     surface: dict[int, Errors] = {}
     for width, temperatures in settings.widths.items():
         found = study.once(
@@ -73,8 +71,8 @@ def run(study: Study) -> list[Row]:
             **vars(settings),
         )
         surface[width] = {float(t): values for t, values in found.items()}
-    study.figure("surface", chart(surface))
-    return rows(surface, published=study.size == "full")
+    draw(study, surface)
+    return [r for width in surface for r in rows(width, surface[width], study.size == "full")]
 
 
 def errors(
@@ -105,61 +103,42 @@ def errors(
     }
 
 
-def rows(surface: Mapping[int, Errors], *, published: bool) -> list[Row]:
-    """The best temperature of each width, and how alike those above 8 are."""
-    table = []
-    for width, of_width in surface.items():
-        best = min(of_width, key=lambda t: measured(of_width[t]).mean)
-        inside = 2.5 <= best <= 4
-        asked = published and width == 30
-        table.append(
-            Row(
-                f"{width} units, best temperature",
-                "2.5 to 4" if width == 30 else "",
-                Figure(best, 0.0, 1),
-                "2.5 to 4" if asked else "",
-                inside if asked else None,
-                f"the least error was at {best:g}." if asked and not inside else "",
-            )
-        )
-        table.append(Row(f"{width} units, errors there, %", "", measured(of_width[best])))
-        table.append(above_eight(width, of_width, asked=published and width >= 300))
-    return table
-
-
-def above_eight(width: int, of_width: Errors, *, asked: bool) -> Row:
-    """How far the best and the worst temperature above 8 are apart, seed by seed."""
-    high = sorted((t for t in of_width if t > 8), key=lambda t: measured(of_width[t]).mean)
-    pairs = zip(of_width[high[-1]], of_width[high[0]], strict=True)
-    apart = measured([worst - best for worst, best in pairs])
-    alike = apart.mean < 0.15
-    return Row(
-        f"{width} units, worst less best temperature above 8, points",
-        "alike" if width >= 300 else "",
-        apart,
-        "below 0.15" if asked else "",
-        alike if asked else None,
-        f"{high[-1]:g} is worse than {high[0]:g}." if asked and not alike else "",
-    )
-
-
-def chart(surface: Mapping[int, Errors]) -> "altair.TopLevelMixin":
-    """Errors against the temperature, a panel for each width."""
-    import altair as alt
-
-    points = [
-        {"units": width, "temperature": t, "errors": measured(values).mean}
-        for width, of_width in surface.items()
-        for t, values in of_width.items()
+def rows(width: int, found: Errors, published: bool) -> list[Row]:
+    """The best temperature of a width, and how far those above 8 are apart, seed by seed."""
+    by_error = sorted(found, key=lambda t: measured(found[t]).mean)
+    high = [t for t in by_error if t > 8]
+    apart = [worst - best for worst, best in zip(found[high[-1]], found[high[0]], strict=True)]
+    small, wide = published and width == 30, published and width >= 300
+    return [
+        row(
+            f"{width} units, best temperature",
+            by_error[0],
+            "2.5 to 4" if width == 30 else "",
+            between(2.5, 4) if small else None,
+        ),
+        row(f"{width} units, errors there, %", found[by_error[0]]),
+        row(
+            f"{width} units, worst less best temperature above 8, points",
+            apart,
+            "alike" if width >= 300 else "",
+            below(0.15) if wide else None,
+            f"{high[-1]:g} is worse than {high[0]:g}.",
+        ),
     ]
-    lines = alt.Chart(alt.Data(values=points)).mark_line(point=True)  # type: ignore[no-untyped-call]
-    panels: alt.FacetChart = (
-        lines.encode(
-            x=alt.X("temperature:Q", scale=alt.Scale(type="log"), axis=alt.Axis(values=list(MANY))),
-            y=alt.Y("errors:Q", title="validation errors, %", scale=alt.Scale(zero=False)),
-        )
-        .properties(width=190, height=170)
-        .facet(column=alt.Column("units:O", title="units in each hidden layer"))
-        .resolve_scale(y="independent")
+
+
+def draw(study: Study, surface: Mapping[int, Errors]) -> None:
+    """Errors against the temperature, a panel for each width."""
+    points = [
+        {"units": f"{width} units", "temperature": t, "errors": each}
+        for width, found in surface.items()
+        for t, values in found.items()
+        for each in values
+    ]
+    titles = {"errors": "validation errors, %"}
+    study.figure(
+        "surface",
+        lines(
+            points, "temperature", "errors", panel="units", scales=("log", "linear"), titles=titles
+        ),
     )
-    return panels

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from limbeck.studies.study import Figure
 from limbeck.studies.studying import study_module
+from limbeck.studies.table import Figure
 
 __all__ = ["page", "table"]
 

@@ -21,7 +21,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from limbeck.studies.study import Row, Study, measured
+from limbeck.studies.study import Study
+from limbeck.studies.table import Row, measured
 from limbeck.theory import measurements as theory
 
 if TYPE_CHECKING:

@@ -28,7 +28,8 @@ from torch import nn
 import limbeck as lb
 from limbeck import seeding, theory
 from limbeck.learning_curves import learning_curve
-from limbeck.studies.study import Row, Study, measured
+from limbeck.studies.study import Study
+from limbeck.studies.table import Row, measured
 from limbeck.transfer_sets.with_classes import with_classes
 
 if TYPE_CHECKING:

@@ -26,7 +26,8 @@ import torch
 
 import limbeck as lb
 from limbeck.store import KnowledgeSubset
-from limbeck.studies.study import Row, Study, measured
+from limbeck.studies.study import Study
+from limbeck.studies.table import Row, measured
 
 if TYPE_CHECKING:
     import altair

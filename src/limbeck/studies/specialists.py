@@ -36,7 +36,8 @@ from limbeck.specialists import (
     gain_by_coverage,
     train_specialist,
 )
-from limbeck.studies.study import Figure, Row, Study, measured
+from limbeck.studies.study import Study
+from limbeck.studies.table import Figure, Row, measured
 from limbeck.transfer_sets import Splits, glyphs
 
 if TYPE_CHECKING:

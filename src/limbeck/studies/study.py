@@ -1,4 +1,4 @@
-"""A published experiment being reproduced: its size, its data, what it already found, its table.
+"""A published experiment being reproduced: its size, its data, and what it already found.
 
 Each study is a module of this package with a function `run(study) -> list[Row]`, and a `Study` is
 all that it is given. What a study computes through `once` is kept in its folder, so that an
@@ -6,80 +6,29 @@ interrupted study goes on from there and a finished one is not repeated.
 """
 
 import json
-import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import limbeck as lb
 from limbeck.artefacts import read_json, write_json
 from limbeck.errors import LimbeckError
+from limbeck.evaluation import score
 from limbeck.fingerprint import digest
 from limbeck.job import Progress
-from limbeck.transfer_sets import Splits, digits, hub_images
+from limbeck.store import KnowledgeSource
+from limbeck.studies.table import Row
+from limbeck.transfer_sets import Splits, TransferSet, digits, hub_images
 
 if TYPE_CHECKING:
     import altair
 
-__all__ = ["SIZES", "Figure", "Row", "Size", "Study", "measured"]
+__all__ = ["SIZES", "Size", "Study", "accuracy"]
 
 Size = Literal["smoke", "small", "full"]
 SIZES: tuple[Size, ...] = ("smoke", "small", "full")
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A measured number: its mean and standard deviation over n runs.
-
-    Attributes:
-        mean: In the row's unit.
-        sd: Standard deviation over the runs (n - 1 in the denominator); 0 for a single run.
-        n: How many runs, >= 1.
-    """
-
-    mean: float
-    sd: float
-    n: int
-
-    def __str__(self) -> str:
-        digits = 1 if abs(self.mean) >= 100 else 2 if abs(self.mean) >= 1 else 4
-        spread = f" ± {self.sd:.{digits}f}" if self.n > 1 else ""
-        return f"{self.mean:.{digits}f}{spread} (n = {self.n})"
-
-
-def measured(values: Sequence[float]) -> Figure:
-    """The mean and standard deviation of some runs' figures.
-
-    Raises:
-        ValueError: if there are none.
-    """
-    if not values:
-        raise ValueError("no values to take the mean of; give at least one.")
-    sd = statistics.stdev(values) if len(values) > 1 else 0.0
-    return Figure(statistics.fmean(values), sd, len(values))
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of a study's table.
-
-    Attributes:
-        what: What is measured, with its unit, such as "distilled student, test errors".
-        published: The published figure or finding; "" where there is none.
-        ours: What came out here.
-        wanted: What must hold of our figure, such as "at most 78"; "" for a figure that is only
-            reported.
-        holds: Whether it does; None where nothing is wanted.
-        why: A sentence, where it does not hold.
-    """
-
-    what: str
-    published: str
-    ours: Figure
-    wanted: str = ""
-    holds: bool | None = None
-    why: str = ""
 
 
 @dataclass
@@ -143,6 +92,35 @@ class Study:
             )
         return hub_images(self.data / name, validation=validation)
 
+    def distill(
+        self,
+        student: lb.Student,
+        knowledge: KnowledgeSource | None,
+        examples: TransferSet,
+        objective: lb.Objective,
+        training: lb.Training,
+        *,
+        seed: int = 0,
+        validation: TransferSet | None = None,
+    ) -> lb.Run:
+        """`lb.distill`, with the study's folder and progress."""
+        return lb.distill(
+            student,
+            knowledge,
+            examples,
+            objective,
+            training,
+            seed=seed,
+            validation=validation,
+            checkpoint=self.folder / "checkpoints",
+            progress=self.progress,
+        )
+
+    def annotate(self, teacher: lb.Teacher, examples: TransferSet, name: str) -> lb.KnowledgeStore:
+        """The teacher's answers about the examples, asked once: `<name>.store` in the folder."""
+        path = self.folder / f"{name}.store"
+        return lb.annotate(teacher, examples, path, dtype="float32", progress=self.progress)
+
     def digits(self) -> Splits:
         """Scikit-learn's digits, which smoke sizes run on."""
         return digits()
@@ -166,6 +144,13 @@ class Study:
             "seconds": round(self.seconds, 1),
             "versions": versions(),
         }
+
+
+def accuracy(model: lb.Teacher | lb.Student, examples: TransferSet | None) -> float:
+    """Share of the examples whose class it names, in %."""
+    assert examples is not None
+    right = score(model, examples).argmax(dim=1) == examples.labels
+    return 100 * float(right.double().mean())
 
 
 def shortened(value: Any) -> str:

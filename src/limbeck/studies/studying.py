@@ -8,11 +8,21 @@ from typing import Any, Protocol, cast, runtime_checkable
 from limbeck.artefacts import write_json
 from limbeck.errors import LimbeckError, nearest
 from limbeck.job import Progress
-from limbeck.studies.study import SIZES, Row, Size, Study
+from limbeck.studies.study import SIZES, Size, Study
+from limbeck.studies.table import Row
 
 __all__ = ["names", "run_study", "study_module"]
 
-NOT_STUDIES = {"__init__", "page", "study", "studying", "hinton_teacher", "transfer_curves"}
+NOT_STUDIES = {
+    "__init__",
+    "charts",
+    "hinton_teacher",
+    "page",
+    "study",
+    "studying",
+    "table",
+    "transfer_curves",
+}
 
 
 @runtime_checkable

@@ -31,7 +31,8 @@ from typing import TYPE_CHECKING, Any
 from jaxtyping import Float
 
 from limbeck.evaluation.significance import Array, student_t
-from limbeck.studies.study import Figure, Row, Study, measured
+from limbeck.studies.study import Study
+from limbeck.studies.table import Figure, Row, measured
 from limbeck.studies.transfer_curves import FROZEN, Curves, Settings, World
 
 if TYPE_CHECKING:
