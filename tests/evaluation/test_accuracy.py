@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from sklearn.metrics import precision_recall_fscore_support
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from limbeck.evaluation.accuracy import correct, macro, per_class, per_group
 
@@ -39,6 +39,15 @@ def test_a_class_never_predicted_has_precision_zero_as_in_scikit_learn() -> None
     assert macro(rows) == pytest.approx(expected[:3])
     assert [row.precision for row in rows[2:]] == [0, 0, 0]
     assert [row.recall for row in rows[2:]] == [0, 0, 0]
+
+
+def test_errors_of_a_class_are_those_of_its_examples() -> None:
+    """Examples of others that are given the class, or a count that rounding makes one less."""
+    for seed in range(20):
+        labels, predicted = labels_and_predictions(seed, examples=97)
+        rows = per_class(predicted, labels, [f"class {i}" for i in range(6)])
+        table = confusion_matrix(labels, predicted, labels=range(6))
+        assert [row.errors for row in rows] == list(table.sum(axis=1) - table.diagonal())
 
 
 def test_of_equal_scores_the_first_class_counts() -> None:

@@ -70,6 +70,17 @@ def test_groups_are_those_of_the_labelled_rows() -> None:
     assert [row.value for row in found.groups] == ["x", "y"]
 
 
+def test_errors_are_counted_over_all_examples_or_those_of_a_class() -> None:
+    """Unlabelled examples counted as errors, or a class's share taken for a number."""
+    found = evaluate(student(), wards(), latency=False)
+    wrong = (score(student(), wards()).argmax(dim=1).numpy() != LABELS)[KNOWN]
+    assert found.errors() == wrong.sum() > 0
+    for number, name in enumerate("abc"):
+        assert found.errors(name) == wrong[LABELS[KNOWN] == number].sum()
+    with pytest.raises(LimbeckError, match=r"wards.test has no class 'd'. Known classes: a, b, c"):
+        found.errors("d")
+
+
 def test_an_evaluation_survives_json() -> None:
     """Tuples that come back as lists, rows that come back as dictionaries."""
     data = wards(groups={"ward": list("xxyyxxyyxy")})

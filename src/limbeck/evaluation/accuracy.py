@@ -35,6 +35,11 @@ class ClassScores:
     recall: float
     f1: float
 
+    @property
+    def errors(self) -> int:
+        """How many of those with the label are given another class."""
+        return self.examples - round(self.recall * self.examples)
+
 
 @dataclass(frozen=True)
 class GroupScores:

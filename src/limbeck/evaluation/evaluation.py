@@ -7,7 +7,7 @@ from typing import Any
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from limbeck.errors import LimbeckError
+from limbeck.errors import LimbeckError, nearest
 from limbeck.evaluation.accuracy import (
     ClassScores,
     GroupScores,
@@ -80,6 +80,20 @@ class Evaluation:
     parameters: int | None = None
     bytes: int | None = None
     latency: tuple[Latency, ...] = ()
+
+    def errors(self, of: str = "") -> int:
+        """How many labelled examples it gets wrong; with a class, how many of that class.
+
+        Raises:
+            LimbeckError: if there is no such class; the nearest is named.
+        """
+        by_class = {row.name: row.errors for row in self.per_class}
+        if not of:
+            return sum(by_class.values())
+        if of not in by_class:
+            known = nearest(of, list(by_class), what="classes")
+            raise LimbeckError(f"{self.data} has no class '{of}'. {known}")
+        return by_class[of]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
