@@ -9,7 +9,7 @@ from limbeck.objectives import SoftTargets
 from limbeck.store import KnowledgeSubset, LiveTeacher
 from limbeck.students import mlp
 from limbeck.training import distill
-from limbeck.transfer_sets import Arrays, Shift, Views
+from limbeck.transfer_sets import Arrays, Shift, Views, split
 
 CHOSEN = torch.tensor([17, 3, 250, 99])
 
@@ -57,6 +57,29 @@ def test_a_selection_of_a_selection_and_of_a_living_teacher(made):
     live = KnowledgeSubset(LiveTeacher(teacher, data), data, CHOSEN)
     said = live.read(torch.tensor([2])).log_probs()
     torch.testing.assert_close(said, store.read(CHOSEN[2:3]).log_probs(), atol=5e-3, rtol=1e-3)
+
+
+def test_knowledge_about_a_part_is_found_by_its_ids(made):
+    """The first rows of the whole taken for those of a part drawn from it."""
+    _, data, store = made
+    few, rest = split(data, 0.1, seed=3)
+    for part in (few, rest.select(torch.arange(len(rest)).flip(0), "turned")):
+        known = KnowledgeSubset.about(store, data, part)
+        wanted = torch.tensor([list(data.ids).index(name) for name in part.ids])
+        assert torch.equal(known.rows, wanted)
+        everything = torch.arange(len(part))
+        assert torch.equal(known.read(everything).logits, store.read(wanted).logits)
+        assert known.transfer_set.fingerprint == part.fingerprint
+        assert known.transfer_set.name == part.name
+
+
+def test_a_part_of_other_data_is_refused(made, examples):
+    """Other examples under the same ids, or a KeyError."""
+    _, data, store = made
+    with pytest.raises(StoreMismatch, match=r"50 of 350 examples of .* \(first: id 'e300'\)"):
+        KnowledgeSubset.about(store, data, examples(350))
+    with pytest.raises(StoreMismatch, match="4 of 4 differ"):
+        KnowledgeSubset.about(store, data, examples(seed=1).select(CHOSEN))
 
 
 def test_views_of_a_selection_are_those_of_the_whole(linear, tmp_path):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import numpy as np
+import torch
 from jaxtyping import Int
 from torch import Tensor
 
@@ -62,6 +63,37 @@ class KnowledgeSubset(KnowledgeSource):
         self.classes = source.classes
         self.views = source.views
         self.temperatures = source.temperatures
+
+    @classmethod
+    def about(
+        cls, source: KnowledgeSource, transfer_set: TransferSet, part: TransferSet
+    ) -> "KnowledgeSubset":
+        """What is known about a part of a transfer set, such as `split` gives, found by its ids.
+
+        Args:
+            source: What is known about the whole transfer set.
+            transfer_set: The whole transfer set.
+            part: Some of its examples, in any order.
+
+        Raises:
+            StoreMismatch: if the part has an example that the whole has not, or the source is about
+                other examples.
+
+        Example:
+            >>> few, _ = split(data.train, 0.03)
+            >>> known = KnowledgeSubset.about(store, data.train, few)
+        """
+        places = {name: row for row, name in enumerate(transfer_set.ids)}
+        if strangers := [name for name in part.ids if name not in places]:
+            raise StoreMismatch(
+                f"{len(strangers)} of {len(part)} examples of {part.name} are not in "
+                f"{transfer_set.name} (first: id '{strangers[0]}'). Give a part of the transfer "
+                "set that the knowledge is about."
+            )
+        rows = torch.tensor([places[name] for name in part.ids], dtype=torch.int64)
+        found = cls(source, transfer_set, rows, part.name)
+        found.check(part)
+        return found
 
     def __len__(self) -> int:
         return len(self.rows)
