@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from limbeck.specialists import conditional_accuracy, gain_by_coverage
+from limbeck.specialists import conditional_accuracy, gain_by_coverage, pooled
 
 LABELS = torch.tensor([0, 0, 1, 1, 2, 3])
 BEFORE = torch.tensor([0, 2, 1, 0, 2, 0])
@@ -32,6 +32,25 @@ def test_a_gain_over_nothing_is_not_a_number() -> None:
     wrong = scores(torch.tensor([3]))
     (found,) = gain_by_coverage(wrong, wrong, torch.tensor([0]), [(0, 1)])
     assert math.isnan(found.relative_gain)
+
+
+def test_several_runs_are_pooled_as_if_their_examples_were_of_one() -> None:
+    """Prevents a mean over runs in which few examples count as much as many."""
+    specials = [(0, 1), (1, 3)]
+    runs = [gain_by_coverage(scores(BEFORE), scores(AFTER), LABELS, specials)]
+    runs += [gain_by_coverage(scores(AFTER[1:]), scores(BEFORE[1:]), LABELS[1:], [(3,)])]
+    both = pooled(entry for run in runs for entry in run)
+    # the same examples, once, with as many specialists of each class as each run had
+    right = torch.cat([BEFORE == LABELS, (AFTER == LABELS)[1:]]).double()
+    then = torch.cat([AFTER == LABELS, (BEFORE == LABELS)[1:]]).double()
+    known_by = torch.tensor([1, 1, 2, 2, 0, 1, 0, 0, 0, 0, 1])
+    assert [each.specialists for each in both] == [0, 1, 2]
+    for each in both:
+        rows = known_by == each.specialists
+        assert each.examples == int(rows.sum())
+        assert each.before == pytest.approx(float(right[rows].mean()))
+        assert each.after == pytest.approx(float(then[rows].mean()))
+    assert pooled([]) == []
 
 
 def test_conditional_accuracy_is_among_the_classes_only() -> None:

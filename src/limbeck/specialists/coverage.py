@@ -3,14 +3,14 @@
 Hinton, Vinyals & Dean 2015, https://arxiv.org/abs/1503.02531, section 5.5, tables 3 and 4.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-__all__ = ["Covered", "conditional_accuracy", "gain_by_coverage"]
+__all__ = ["Covered", "conditional_accuracy", "gain_by_coverage", "pooled"]
 
 
 @dataclass(frozen=True)
@@ -86,4 +86,18 @@ def gain_by_coverage(
         rows = coverage == number
         scores = float(right_before[rows].mean()), float(right_after[rows].mean())
         found.append(Covered(number, int(rows.sum()), *scores))
+    return found
+
+
+def pooled(covered: Iterable[Covered]) -> list[Covered]:
+    """Entries of several runs as one for each number of specialists; every example counts alike."""
+    by_number: dict[int, list[Covered]] = {}
+    for entry in covered:
+        by_number.setdefault(entry.specialists, []).append(entry)
+    found = []
+    for number, entries in sorted(by_number.items()):
+        examples = sum(entry.examples for entry in entries)
+        before = sum(entry.examples * entry.before for entry in entries) / examples
+        after = sum(entry.examples * entry.after for entry in entries) / examples
+        found.append(Covered(number, examples, before, after))
     return found

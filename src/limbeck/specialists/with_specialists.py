@@ -33,7 +33,7 @@ class WithSpecialists(Teacher):
         correction: How a specialist's dustbin is put right for its training examples: "bayes",
             "literal" (as the paper words it) or "none". The first two are for images of all
             classes; those that call a specialist in are mostly of its own, so that "none" may be
-            right more often. Choose on validation data.
+            right more often. `best_corrected` chooses on validation data.
         name: What reports call it: letters, digits, "_" and "-".
 
     Raises:
