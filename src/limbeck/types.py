@@ -7,9 +7,9 @@ Axis glossary, used in every shape in this package:
     v  views            t  tokens          h, w  height and width
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, overload
 
 import torch
 from jaxtyping import Float, Int
@@ -17,7 +17,19 @@ from torch import Tensor
 
 from limbeck.errors import LimbeckError
 
-__all__ = ["UNLABELLED", "Batch", "Combine", "Knowledge", "Outputs", "TopK", "combine_log_probs"]
+if TYPE_CHECKING:
+    import limbeck.transfer_sets.tokenization
+
+__all__ = [
+    "UNLABELLED",
+    "Batch",
+    "Chosen",
+    "Combine",
+    "Knowledge",
+    "Outputs",
+    "TopK",
+    "combine_log_probs",
+]
 
 UNLABELLED = -1
 """The label of an example that has none."""
@@ -26,15 +38,49 @@ Combine = Literal["arithmetic", "geometric"]
 
 
 @dataclass(frozen=True)
+class Chosen(Sequence[str]):
+    """Some texts of many, each read from where it lies when it is asked for.
+
+    Attributes:
+        source: All of the texts.
+        positions: Of the chosen ones, in their order.
+    """
+
+    source: Sequence[str]
+    positions: Int[Tensor, " b"]
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> "Chosen": ...
+
+    def __getitem__(self, place: int | slice) -> "str | Chosen":
+        if isinstance(place, slice):
+            return self.part(torch.arange(len(self))[place])
+        return self.source[int(self.positions[place])]
+
+    def part(self, places: Int[Tensor, " p"]) -> "Chosen":
+        """The texts at these places of the chosen ones."""
+        return Chosen(self.source, self.positions[places])
+
+
+@dataclass(frozen=True)
 class Batch:
     """Some examples of a transfer set, in one view.
 
     Attributes:
         rows: Positions in the transfer set.
-        inputs: What a model is given, (b, ...).
+        inputs: What a model is given, (b, ...); token ids (b, t) of texts, int64, padded on the
+            right with `tokenization.padding`.
         labels: Class numbers; `UNLABELLED` (-1) where there is none.
         view: Which augmentation of the examples this is; 0 where there are no views.
         knowledge: What the teacher said about exactly these inputs, while a student trains.
+        texts: The texts themselves, for models with a tokenizer of their own; None of other data.
+        tokenization: What made the inputs from the texts; None of other data.
     """
 
     rows: Int[Tensor, " b"]
@@ -42,6 +88,8 @@ class Batch:
     labels: Int[Tensor, " b"]
     view: int = 0
     knowledge: "Knowledge | None" = None
+    texts: Sequence[str] | None = None
+    tokenization: "limbeck.transfer_sets.tokenization.Tokenization | None" = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -54,6 +102,7 @@ class Batch:
             inputs=self.inputs[positions],
             labels=self.labels[positions],
             knowledge=None if self.knowledge is None else self.knowledge.part(positions),
+            texts=None if self.texts is None else chosen(self.texts, positions),
         )
 
     def to(self, device: torch.device | str) -> "Batch":
@@ -74,10 +123,13 @@ class Outputs:
     Attributes:
         logits: Class scores before the softmax, (b, c).
         hidden: Activations (b, ...) of the layers that were asked for, by module path.
+        lengths: Of the hidden layers that answer for each token, how many tokens each example has:
+            the layer is (b, t, d), or attention maps (b, h, t, t), padded on the right to t.
     """
 
     logits: Float[Tensor, "b c"]
     hidden: Mapping[str, Tensor] = field(default_factory=dict)
+    lengths: Mapping[str, Int[Tensor, " b"]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -142,12 +194,15 @@ class Knowledge:
         combine: How several teachers become one: the mean of their probabilities (arithmetic) or
             the normalised mean of their log-probabilities (geometric).
         weights: One per teacher, summing to 1; empty means equal.
+        lengths: Of the hidden layers that answer for each token, how many tokens each example has;
+            what is beyond them, up to t, is zeros.
     """
 
     logits: Float[Tensor, "m b c"] | TopK
     hidden: Mapping[str, Tensor] = field(default_factory=dict)
     combine: Combine = "geometric"
     weights: tuple[float, ...] = ()
+    lengths: Mapping[str, Int[Tensor, " b"]] = field(default_factory=dict)
 
     @property
     def kept(self) -> Int[Tensor, "b k"] | None:
@@ -182,7 +237,8 @@ class Knowledge:
     def to(self, device: torch.device | str) -> "Knowledge":
         """The same knowledge on another device."""
         hidden = {name: value.to(device) for name, value in self.hidden.items()}
-        return replace(self, logits=self.logits.to(device), hidden=hidden)
+        lengths = {name: value.to(device) for name, value in self.lengths.items()}
+        return replace(self, logits=self.logits.to(device), hidden=hidden, lengths=lengths)
 
     def part(self, positions: Int[Tensor, " p"] | slice) -> "Knowledge":
         """What was said about the examples at these positions of the batch."""
@@ -191,7 +247,13 @@ class Knowledge:
         else:
             logits = self.logits[:, positions]
         hidden = {name: value[positions] for name, value in self.hidden.items()}
-        return replace(self, logits=logits, hidden=hidden)
+        lengths = {name: value[positions] for name, value in self.lengths.items()}
+        return replace(self, logits=logits, hidden=hidden, lengths=lengths)
+
+
+def chosen(texts: Sequence[str], places: Int[Tensor, " p"]) -> Chosen:
+    """The texts at these places."""
+    return texts.part(places) if isinstance(texts, Chosen) else Chosen(texts, places)
 
 
 def combine_log_probs(

@@ -9,6 +9,8 @@ from limbeck.transfer_sets.independent import marginals
 from limbeck.transfer_sets.munging import munge
 from limbeck.transfer_sets.splitting import split
 from limbeck.transfer_sets.table import table
+from limbeck.transfer_sets.texts import Texts
+from limbeck.transfer_sets.tokenization import Tokenization
 from limbeck.transfer_sets.transfer_set import Splits, TransferSet
 from limbeck.transfer_sets.views import Flip, Shift, Transform, Views
 from limbeck.transfer_sets.with_classes import with_classes
@@ -18,6 +20,8 @@ __all__ = [
     "Flip",
     "Shift",
     "Splits",
+    "Texts",
+    "Tokenization",
     "TransferSet",
     "Transform",
     "Views",

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Int
 from torch import Tensor
 
+from limbeck.transfer_sets.tokenization import Tokenization
 from limbeck.types import UNLABELLED, Batch
 
 __all__ = ["Splits", "TransferSet"]
@@ -30,6 +31,9 @@ class TransferSet(ABC):
         fingerprint: What ids, inputs, classes and preprocessing hash to; labels are not part of it.
         views: How many views each example has; 1 where there is no augmentation, None where any
             number of them can be drawn.
+        lengths: Of texts, how many tokens each example has; batches are then of texts of about
+            the same length.
+        tokenization: Of texts, what makes the inputs.
     """
 
     name: str
@@ -39,6 +43,8 @@ class TransferSet(ABC):
     groups: Mapping[str, Sequence[str]]
     input_shape: tuple[int, ...]
     views: int | None = 1
+    lengths: Int[Tensor, " n"] | None = None
+    tokenization: Tokenization | None = None
 
     @abstractmethod
     def __len__(self) -> int: ...
