@@ -28,7 +28,7 @@ def lines(
 
     Args:
         points: With a value for every field named here; points of one place are averaged.
-        x: Field along the horizontal axis.
+        x: Field along the horizontal axis; it has a tick at each of a few whole numbers.
         y: Field along the vertical axis; on a logarithmic scale only positive values are drawn.
         colour: Field that colours; "": none.
         dash: Field that dashes; "": none.
@@ -42,15 +42,21 @@ def lines(
     titles = titles or {}
     shown = [dict(point) for point in points if scales[1] != "log" or point[y] > 0]
     scaled = alt.Scale(type=scales[0], zero=False), alt.Scale(type=scales[1], zero=False)
+    counted = sorted({point[x] for point in shown})
+    whole = len(counted) <= 8 and all(float(each).is_integer() for each in counted)
+    steps = alt.Axis(values=counted, format="d") if whole else alt.Undefined
     base = alt.Chart(alt.InlineData(values=shown)).encode(
-        x=alt.X(f"{x}:Q", title=titles.get(x, x), scale=scaled[0]),
+        x=alt.X(f"{x}:Q", title=titles.get(x, x), scale=scaled[0], axis=steps),
+        y=alt.Y(f"mean({y}):Q", title=titles.get(y, y), scale=scaled[1]),
         color=alt.Color(f"{colour}:N", sort=None, title=None) if colour else alt.Undefined,
     )
-    line = base.mark_line(point=True).encode(
-        y=alt.Y(f"mean({y}):Q", title=titles.get(y, y), scale=scaled[1]),
-        strokeDash=alt.StrokeDash(f"{dash}:N", sort=None, title=None) if dash else alt.Undefined,
-    )
-    layers = [line]
+    # not mark_line(point=True), whose legend shows dots in place of dashes
+    line, dots = base.mark_line(), base.mark_point(filled=True, opacity=1)
+    if dash:
+        field, legend = f"{dash}:N", alt.Legend(symbolStrokeColor="black", symbolSize=300)
+        line = line.encode(strokeDash=alt.StrokeDash(field, sort=None, title=None, legend=legend))
+        dots = dots.encode(detail=field)
+    layers = [line, dots]
     if interval:
         ends = alt.Y(f"{interval[0]}:Q", title=titles.get(y, y)), alt.Y2(f"{interval[1]}:Q")
         layers.append(base.mark_rule().encode(y=ends[0], y2=ends[1]))
