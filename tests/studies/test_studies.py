@@ -5,12 +5,14 @@ import math
 from pathlib import Path
 
 import pytest
+import torch
 
 from limbeck.cli import main
 from limbeck.errors import LimbeckError
 from limbeck.studies import Study, measured, names, run_study, study_module
 from limbeck.studies.page import main as write_page
 from limbeck.studies.page import page
+from limbeck.transfer_sets import Arrays, Splits
 
 
 def quiet(_: str) -> None:
@@ -93,6 +95,30 @@ def test_a_data_folder_without_the_data_set_is_an_error(tmp_path: Path):
         study.images("mnist", "ylecun/mnist")
 
 
+def test_some_of_the_images_are_taken_evenly_from_train_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A smaller size with other validation or test images, or with the first classes alone."""
+    asked: list[object] = []
+
+    def stored(place: object, *, validation: float) -> Splits:
+        asked.append((place, validation))
+        parts = [
+            Arrays(torch.randn(n, 2), torch.arange(n) // (n // 2), classes="ab")
+            for n in (40, 10, 8)
+        ]
+        return Splits(*parts)
+
+    monkeypatch.setattr("limbeck.studies.study.hub_images", stored)
+    (tmp_path / "mnist").mkdir()
+    some = Study("s", "small", tmp_path, data=tmp_path).images("mnist", "hub/mnist", train=6)
+    assert some.train.labels.bincount().tolist() == [3, 3]
+    assert [len(part) for part in (some.validation, some.test) if part] == [10, 8]
+    whole = Study("s", "full", tmp_path).images("mnist", "hub/mnist", validation=0)
+    assert len(whole.train) == 40
+    assert asked == [(tmp_path / "mnist", 0.1), ("hub/mnist", 0)]
+
+
 def test_what_was_found_is_computed_again_only_for_other_settings(tmp_path: Path):
     """A figure of old settings in a new table."""
     calls: list[int] = []
@@ -108,6 +134,40 @@ def test_what_was_found_is_computed_again_only_for_other_settings(tmp_path: Path
     assert calls == [0]
     again.once("step", make, epochs=2)
     assert calls == [0, 1]
+
+
+def test_settings_may_have_any_name(tmp_path: Path):
+    """A size with a field `seeds` or `best` that ends in a TypeError."""
+    study = Study("some-study", "smoke", tmp_path, say=quiet)
+    facts = {"seeds": 2, "best": 1, "candidates": 0}
+    assert study.repeat("arm, seed", 3, lambda seed: 10 * seed, **facts) == [0, 10, 20]
+    assert study.choose("arm, T", [2.0, 5.0], lambda t: -t, max, **facts) == 2.0
+
+
+def test_every_seed_is_kept_under_its_own_name(tmp_path: Path):
+    """A seed's figures taken for another's, or all computed again for one more."""
+    study, calls = Study("some-study", "smoke", tmp_path, say=quiet), []
+    assert study.repeat("arm, seed", 2, lambda seed: calls.append(seed) or seed) == [0, 1]
+    assert study.repeat("arm, seed", 3, lambda seed: calls.append(seed) or seed) == [0, 1, 2]
+    assert calls == [0, 1, 2]
+    assert [key.split(" [")[0] for key in study.known["values"]] == [
+        "arm, seed 0",
+        "arm, seed 1",
+        "arm, seed 2",
+    ]
+
+
+def test_the_best_candidate_is_the_first_of_equally_good_ones(tmp_path: Path):
+    """A choice of the worst, or one that another measure of the same worth turns over."""
+    study = Study("some-study", "smoke", tmp_path, say=quiet)
+    errors = {1.0: 3.0, 2.5: 2.0, 4.0: 2.0}
+    assert study.choose("arm, T", list(errors), errors.__getitem__, min) == 2.5
+    assert study.choose("arm, T", list(errors), errors.__getitem__, max) == 1.0
+    assert [key.split(" [")[0] for key in study.known["values"]] == [
+        "arm, T=1",
+        "arm, T=2.5",
+        "arm, T=4",
+    ]
 
 
 def test_a_figure_has_the_sample_standard_deviation():

@@ -8,7 +8,8 @@ interrupted study goes on from there and a finished one is not repeated.
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,7 +21,7 @@ from limbeck.fingerprint import digest
 from limbeck.job import Progress
 from limbeck.store import KnowledgeSource
 from limbeck.studies.table import Row
-from limbeck.transfer_sets import Splits, TransferSet, digits, hub_images
+from limbeck.transfer_sets import Splits, TransferSet, digits, hub_images, split
 
 if TYPE_CHECKING:
     import altair
@@ -77,20 +78,52 @@ class Study:
             self.say(f"{what}: {shortened(values[key])}")
         return values[key]
 
-    def images(self, name: str, hub_id: str, *, validation: float = 0.1) -> Splits:
+    def repeat(
+        self, what: str, seeds: int, make: Callable[[int], Any], /, **settings: Any
+    ) -> list[Any]:
+        """What `make` gives for every seed from 0, each `once`, named "<what> <seed>"."""
+        return [self.once(f"{what} {s}", partial(make, s), **settings) for s in range(seeds)]
+
+    def choose(
+        self,
+        what: str,
+        candidates: Sequence[float],
+        measure: Callable[[float], float],
+        best: Callable[[Sequence[float]], float],
+        /,
+        **settings: Any,
+    ) -> float:
+        """The candidate with the best measure, of equally good ones the first; each is tried once.
+
+        Args:
+            what: A name for the candidates, such as "digits, T".
+            candidates: What to choose from.
+            measure: Of a candidate, on validation data.
+            best: `max` or `min`.
+            settings: What the measures depend on.
+        """
+        tried = [self.once(f"{what}={c:g}", partial(measure, c), **settings) for c in candidates]
+        return candidates[tried.index(best(tried))]
+
+    def images(self, name: str, hub_id: str, *, validation: float = 0.1, train: int = 0) -> Splits:
         """An image data set: from the data folder if it is there, else from the hub.
+
+        Args:
+            name: Of its folder in the data folder.
+            hub_id: Where the hub has it.
+            validation: Share or number of the training images that are kept apart.
+            train: How many of the others to take, evenly over the classes; 0 for all.
 
         Raises:
             LimbeckError: if the data folder lacks it.
         """
-        if self.data is None:
-            return hub_images(hub_id, validation=validation)
-        if not (self.data / name).is_dir():
+        if self.data is not None and not (self.data / name).is_dir():
             raise LimbeckError(
                 f"{self.data} has no folder '{name}', which the study '{self.name}' reads. Put "
                 f"{hub_id} there as Parquet, or leave data= out to take it from the hub."
             )
-        return hub_images(self.data / name, validation=validation)
+        found = hub_images(self.data / name if self.data else hub_id, validation=validation)
+        return replace(found, train=split(found.train, train)[0]) if train else found
 
     def distill(
         self,
