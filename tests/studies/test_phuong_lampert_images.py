@@ -1,10 +1,15 @@
 """The study of linear students of images, on a fraction of its smallest size."""
 
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 import torch
 
 from limbeck.studies import Study
 from limbeck.studies import phuong_lampert_images as study
+from limbeck.studies.linear_images import closed_form, linear
+from limbeck.transfer_sets import Arrays
 
 
 @pytest.fixture
@@ -51,7 +56,26 @@ def test_a_bound_of_1_is_not_taken_for_a_confirmation():
 
 def test_a_single_linear_layer_starts_at_0():
     """Any other start stays in the student for good, outside the span of the data."""
-    one, two = study.linear(4, 1), study.linear(4, 2)
+    one, two = linear(4, 1), linear(4, 2)
     assert not bool(torch.cat([p.flatten() for p in one.parameters()]).any())
     assert all(bool(p.any()) for p in two.parameters())
     assert all(layer.bias is None for layer in [*one, *two] if isinstance(layer, torch.nn.Linear))
+
+
+def test_the_closed_form_is_the_least_norm_solution_of_the_examples():
+    """Prevents risks of other rows than were drawn, or of the teacher itself."""
+    numbers = np.random.default_rng(0)
+    parts = [
+        Arrays(numbers.normal(size=(rows, 6)), rows * [0], classes=["a", "b"]) for rows in (5, 400)
+    ]
+    weights = numbers.normal(size=6)
+    cells = closed_form("a and b", SimpleNamespace(coef_=weights[None]), *parts, draws=1)
+    assert [cell["examples"] for cell in cells] == [2, 5]
+    train, test = (part.inputs.double().numpy() for part in parts)
+    student = np.linalg.pinv(train) @ (train @ weights)  # all five: whatever their order
+    wrong = np.mean((test @ student >= 0) != (test @ weights >= 0))
+    assert cells[1]["risks"] == [pytest.approx(wrong)]
+    assert 0 < wrong < 0.5
+    cosines = [abs(x @ weights) / np.linalg.norm(x) / np.linalg.norm(weights) for x in test]
+    assert cells[0]["angle"] == pytest.approx(np.arccos(np.median(cosines)), abs=1e-3)
+    assert cells[0]["beyond"][0] == pytest.approx(np.mean(np.array(cosines) <= 0.5), abs=1e-9)

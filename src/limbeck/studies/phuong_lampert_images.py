@@ -15,46 +15,33 @@ learning rate of the linear students was set on the test disagreement of digits 
 9 of MNIST, of which this study reads only rows that are kept apart from the transfer set.
 """
 
-import functools
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
-
-import numpy as np
-import torch
-from jaxtyping import Float
-from torch import nn
+from functools import partial
+from typing import Any
 
 import limbeck as lb
-from limbeck import seeding, theory
-from limbeck.learning_curves import learning_curve
+from limbeck.studies.charts import lines
+from limbeck.studies.linear_images import (
+    DEGREES,
+    closed_form,
+    curve,
+    linear_student,
+    regression,
+)
 from limbeck.studies.study import Study
-from limbeck.studies.table import Row, measured
-from limbeck.transfer_sets.with_classes import with_classes
+from limbeck.studies.table import Row, measured, row, that
+from limbeck.transfer_sets import with_classes
 
-if TYPE_CHECKING:
-    import altair
+__all__ = ["run"]
 
-__all__ = ["PUBLISHED", "SIZES", "Settings", "run"]
-
-PUBLISHED = {"bound": "below the bound (theorem 3)"}
-"""Finding of the paper, https://arxiv.org/abs/2105.13093."""
-
-EXAMPLES = (2, 5, 10, 20, 50, 100, 200, 500)
-DEGREES = np.arange(60.0, 90.1, 1.0)
+Cells = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How much is done.
-
-    Attributes:
-        pairs: Of digits.
-        draws: Random orders of the images, for the closed form.
-        seeds: Students of each size, for the learning curves.
-        epochs: Of those on the largest part.
-        learning_rate: Of linear students; their images differ in length.
-    """
+    """Pairs of digits, random orders of the images, and students of each size of the curves."""
 
     pairs: tuple[tuple[str, str], ...]
     draws: int
@@ -66,9 +53,7 @@ class Settings:
 SIZES = {
     "smoke": Settings((("3", "8"),), draws=10, seeds=3, epochs=20, learning_rate=0.3),
     "small": Settings((("4", "9"),), draws=20, seeds=3, epochs=10, learning_rate=0.1),
-    "full": Settings(
-        (("0", "1"), ("3", "8"), ("4", "9")), draws=50, seeds=5, epochs=30, learning_rate=0.1
-    ),
+    "full": Settings((("0", "1"), ("3", "8"), ("4", "9")), 50, 5, epochs=30, learning_rate=0.1),
 }
 
 
@@ -77,202 +62,93 @@ def run(study: Study) -> list[Row]:
     settings = SIZES[study.size]
     whole = study.digits() if study.size == "smoke" else study.images("mnist", "ylecun/mnist")
     assert whole.test is not None
-    exact, curves = [], []
+    descent = lb.SGD(learning_rate=settings.learning_rate, momentum=0.9)
+    training = lb.Training(epochs=settings.epochs, batch_size=32, optimizer=descent)
+    cells, cases = [], []
     for pair in settings.pairs:
         name = " and ".join(pair)
         train, test = with_classes(whole.train, pair), with_classes(whole.test, pair)
-        weights = regression(train, intercept=False)
-        exact += study.once(
-            f"closed form, {name}",
-            functools.partial(closed_form, name, weights.coef_[0], train, test, settings.draws),
-            settings=repr(settings),
-        )
-        for layers in (1, 2):
-            inputs = train.batch(torch.tensor([0])).inputs.numel()
-            student = lb.Student(functools.partial(linear, inputs, layers))
-            training = lb.Training(
-                epochs=settings.epochs,
-                batch_size=32,
-                optimizer=lb.SGD(learning_rate=settings.learning_rate, momentum=0.9),
-            )
-            case = f"{name}, {layers} linear layer{'s' if layers > 1 else ''}"
-            curves.append(curve(study, case, weights, student, train, training))
+        model = regression(train, intercept=False)
+        measure = partial(closed_form, name, model, train, test, settings.draws)
+        cells += study.once(f"closed form, {name}", measure, settings=repr(settings))
+        for layers, linear in ((1, "1 linear layer"), (2, "2 linear layers")):
+            student = linear_student(train, layers)
+            cases.append((f"{name}, {linear}", model, student, train, training))
     student, train = lb.students.mlp(64, [32], 10), study.digits().train
-    training = lb.Training(
-        epochs=2 * settings.epochs, batch_size=64, optimizer=lb.AdamW(learning_rate=0.01)
-    )
-    curves.append(curve(study, "ten digits, 32 units", regression(train), student, train, training))
-    draw(study, exact, curves)
-    return [*closed_rows(exact), *(row for each in curves for row in curve_rows(each))]
+    longer = lb.Training(epochs=2 * settings.epochs, batch_size=64, optimizer=lb.AdamW(0.01))
+    cases.append(("ten digits, 32 units", regression(train), student, train, longer))
+    curves = []
+    for case in cases:
+        make = partial(curve, study, *case, seeds=settings.seeds)
+        facts = {"training": repr(case[-1]), "seeds": settings.seeds}
+        curves.append(study.once(f"curve, {case[0]}", make, **facts))
+    draw(study, cells, curves)
+    return [*closed_rows(cells), *(each for found in curves for each in curve_rows(found))]
 
 
-def regression(train: lb.TransferSet, *, intercept: bool = True) -> Any:
-    """A logistic regression, fitted on all labels."""
-    from sklearn.linear_model import LogisticRegression
-
-    model = LogisticRegression(fit_intercept=intercept, max_iter=5000)
-    return model.fit(rows_of(train), train.labels.numpy())
-
-
-def rows_of(data: lb.TransferSet) -> Float[np.ndarray, "..."]:
-    return data.batch(torch.arange(len(data))).inputs.flatten(1).numpy()
-
-
-def linear(inputs: int, layers: int) -> nn.Module:
-    """Linear layers without biases that start small; a single one at 0, as the theory has it."""
-    widths = [inputs, *[8] * (layers - 1), 2]
-    stack = [nn.Linear(a, b, bias=False) for a, b in zip(widths, widths[1:], strict=False)]  # noqa: RUF007
-    for layer in stack:
-        nn.init.normal_(layer.weight, std=0.0 if layers == 1 else 0.05)
-    return nn.Sequential(nn.Flatten(), *stack)
-
-
-def closed_form(
-    pair: str,
-    teacher: Float[np.ndarray, " d"],
-    train: lb.TransferSet,
-    test: lb.TransferSet,
-    draws: int,
-) -> list[dict[str, Any]]:
-    """For each number of examples the projection's risks on test images, and the bound."""
-    teacher = teacher.astype(np.float64)
-    inputs, seen = rows_of(train).astype(np.float64), rows_of(test).astype(np.float64)
-    law = theory.Observed(theory.line_angles(teacher, seen))
-    decided = seen @ teacher >= 0
-    found = []
-    for count in [n for n in EXAMPLES if n <= len(inputs)]:
-        risks = []
-        for draw in range(draws):
-            rows = seeding.permutation(len(inputs), draw, "closed form")[:count].numpy()
-            student = theory.projected(teacher, inputs[rows])
-            risks.append(float(((seen @ student >= 0) != decided).mean()))
-        found.append(
-            {
-                "pair": pair,
-                "examples": count,
-                "risks": risks,
-                "bound": theory.risk_bound(law, count),
-                "angle": float(law.at(np.array(0.5))),
-                "beyond": law.beyond(np.radians(DEGREES)).tolist(),
-            }
-        )
-    return found
-
-
-def curve(
-    study: Study,
-    case: str,
-    model: Any,
-    student: lb.Student,
-    train: lb.TransferSet,
-    training: lb.Training,
-) -> dict[str, Any]:
-    """The learning curve of a student of this model, as plain values."""
-    seeds = SIZES[study.size].seeds
-
-    def make() -> dict[str, Any]:
-        folder = study.folder / "stores" / case.replace(" ", "-").replace(",", "")
-        store = lb.annotate(lb.Estimator(model, name="regression"), train, folder, dtype="float32")
-        found = learning_curve(
-            student, store, train, lb.SoftTargets(1.0), training, seeds=seeds, device="cpu",
-            checkpoint=study.folder / "checkpoints", progress=study.progress,
-        )  # fmt: skip
-        assert found.foretold is not None
-        return {
-            "case": case,
-            "points": [{"examples": p.examples, "risks": p.risks} for p in found.points],
-            "foretold": [found.foretold.low, found.foretold.estimate, found.foretold.high],
-            "exponent": [found.exponent.low, found.exponent.estimate, found.exponent.high],
-            "twice": [v for m, r in found.ahead if m == 2 for v in (r.low, r.estimate, r.high)],
-            "sentence": found.sentence,
-        }
-
-    result: dict[str, Any] = study.once(
-        f"curve, {case}", make, training=repr(training), seeds=seeds
-    )
-    return result
-
-
-def closed_rows(exact: Sequence[dict[str, Any]]) -> list[Row]:
+def closed_rows(cells: Cells) -> list[Row]:
     """The bound against what was counted."""
-    above = []
-    for cell in exact:
-        risks = measured(cell["risks"])
-        if risks.mean - 4 * risks.sd / risks.n**0.5 > cell["bound"]:
-            above.append((cell["pair"], cell["examples"]))
+    high = [
+        (cell["pair"], cell["examples"])
+        for cell in cells
+        for risks in [measured(cell["risks"])]
+        if risks.mean - 4 * risks.sd / risks.n**0.5 > cell["bound"]
+    ]
     what = "cells of the closed form's risk above the bound by more than 4 standard errors"
-    counted = measured([float(len(above))])
-    if all(cell["bound"] >= 1 for cell in exact):
+    paper = "below the bound (theorem 3)"
+    if all(cell["bound"] >= 1 for cell in cells):
         why = "the bound is 1 in every cell: the images are too nearly at right angles to w*."
-        rows = [Row(what, PUBLISHED["bound"], counted, why=why)]
+        rows = [Row(what, paper, measured([len(high)]), why=why)]
     else:
-        why = f"above it: {above}." if above else ""
-        rows = [Row(what, PUBLISHED["bound"], counted, "0", not above, why)]
-    for cell in exact:
+        rows = [row(what, len(high), paper, that("0", not high), f"above it: {high}.")]
+    for cell in cells:
         if cell["examples"] == 100:
-            risks = measured([100 * risk for risk in cell["risks"]])
-            rows.append(Row(f"{cell['pair']}: closed form, 100 examples, risk in %", "", risks))
-            angle = measured([np.degrees(cell["angle"])])
-            bound = measured([100 * cell["bound"]])
-            rows.append(Row(f"{cell['pair']}: bound, 100 examples, in %", "", bound))
-            rows.append(Row(f"{cell['pair']}: median angle to the weights, degrees", "", angle))
+            pair, risks = cell["pair"], [100 * risk for risk in cell["risks"]]
+            rows += [
+                row(f"{pair}: closed form, 100 examples, risk in %", risks),
+                row(f"{pair}: bound, 100 examples, in %", 100 * cell["bound"]),
+                row(f"{pair}: median angle to the weights, degrees", math.degrees(cell["angle"])),
+            ]
     return rows
 
 
-def curve_rows(found: dict[str, Any]) -> list[Row]:
+def curve_rows(found: Mapping[str, Any]) -> list[Row]:
     """What the largest part showed, and what the smaller ones had foretold."""
-    last = measured([100 * risk for risk in found["points"][-1]["risks"]])
+    case, last = found["case"], found["points"][-1]
+    shown = measured([100 * risk for risk in last["risks"]])
     low, said, high = (100 * value for value in found["foretold"])
-    holds = low <= last.mean <= high
-    why = f"the smaller parts foretold {said:.2f} %, and the largest shows {last.mean:.2f} %."
-    what = f"{found['case']}: disagreement with {found['points'][-1]['examples']} examples, %"
+    told = f"the smaller parts foretold {said:.2f} %, and the largest shows {shown.mean:.2f} %."
     return [
-        Row(what, "", last, f"foretold: {low:.2f} to {high:.2f}", holds, "" if holds else why),
-        Row(f"{found['case']}: exponent of the law", "", measured([found["exponent"][1]])),
-        Row(f"{found['case']}: foretold for twice as many, %", "",
-            measured([100 * found["twice"][1]])),
-    ]  # fmt: skip
+        row(
+            f"{case}: disagreement with {last['examples']} examples, %",
+            shown,
+            wanted=that(f"foretold: {low:.2f} to {high:.2f}", low <= shown.mean <= high),
+            why=told,
+        ),
+        row(f"{case}: exponent of the law", found["exponent"][1]),
+        row(f"{case}: foretold for twice as many, %", 100 * found["twice"][1]),
+    ]
 
 
-def draw(study: Study, exact: Sequence[dict[str, Any]], curves: Sequence[dict[str, Any]]) -> None:
+def draw(study: Study, cells: Cells, curves: Cells) -> None:
     """Angles, and risk by number of examples: closed form, its bound, and trained students."""
-    cells = [
-        {"case": cell["pair"], "examples": cell["examples"], "what": what, "disagreement": value}
-        for cell in exact
+    closed = [
+        {**cell, "what": what, "disagreement": value}
+        for cell in cells
         for what, value in (("mean risk", measured(cell["risks"]).mean), ("bound", cell["bound"]))
     ]
     trained = [
-        {"case": each["case"], "examples": point["examples"], "what": "trained", "disagreement": r}
-        for each in curves
-        for point in each["points"]
-        for r in [measured(point["risks"]).mean]
+        {**found, **point, "disagreement": measured(point["risks"]).mean}
+        for found in curves
+        for point in found["points"]
     ]
     angles = [
-        {"case": cell["pair"], "degrees": degrees, "what": "images", "share beyond": share}
-        for cell in exact
-        if cell["examples"] == EXAMPLES[0]
+        {**cell, "degrees": degrees, "share beyond": share}
+        for cell in cells
+        if cell["examples"] == 2
         for degrees, share in zip(DEGREES.tolist(), cell["beyond"], strict=True)
     ]
-    study.figure("closed-form", lines(cells, "examples", "disagreement", "log"))
-    study.figure("curves", lines(trained, "examples", "disagreement", "log"))
-    study.figure("angles", lines(angles, "degrees", "share beyond", "linear"))
-
-
-def lines(
-    values: Sequence[dict[str, Any]], x: str, y: str, scale: Literal["linear", "log"]
-) -> "altair.Chart":
-    """A line for every case."""
-    import altair as alt
-
-    shown = [value for value in values if scale == "linear" or value[y] > 0]
-    chart: altair.Chart = (
-        alt.Chart(alt.Data(values=shown))  # type: ignore[no-untyped-call]
-        .mark_line(point=True)
-        .encode(
-            x=alt.X(f"{x}:Q", scale=alt.Scale(type=scale, zero=False)),
-            y=alt.Y(f"{y}:Q", scale=alt.Scale(type=scale)),
-            color=alt.Color("case:N", sort=None, title=None),
-            strokeDash=alt.StrokeDash("what:N", sort=None, title=None),
-        )
-    )
-    return chart
+    fall = partial(lines, x="examples", y="disagreement", scales=("log", "log"))
+    study.figure("closed-form", fall(closed, colour="pair", dash="what"))
+    study.figure("curves", fall(trained, colour="case"))
+    study.figure("angles", lines(angles, "degrees", "share beyond", colour="pair"))

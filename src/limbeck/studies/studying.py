@@ -17,6 +17,8 @@ NOT_STUDIES = {
     "__init__",
     "charts",
     "hinton_teacher",
+    "linear_images",
+    "linear_measurements",
     "page",
     "study",
     "studying",

@@ -11,19 +11,33 @@ import torch
 from jaxtyping import Float
 
 from limbeck import seeding
-from limbeck.theory.angles import AngleLaw, Margin, Polynomial, drawn, risk, risk_bound
-from limbeck.theory.deep_linear import deep_descent, predicted_error
-from limbeck.theory.linear_students import (
+from limbeck.theory import (
+    AngleLaw,
+    Margin,
+    Polynomial,
     angle,
+    deep_descent,
     descent,
     displaced,
+    drawn,
     excess_loss,
     nested_students,
+    predicted_error,
     projected,
+    risk,
+    risk_bound,
     soft_labels,
 )
 
-__all__ = ["LAWS", "biased", "closed_form", "deep_students", "growing", "mean_risks"]
+__all__ = [
+    "DISTANCES",
+    "LAWS",
+    "biased",
+    "closed_form",
+    "deep_students",
+    "growing",
+    "mean_risks",
+]
 
 LAWS: dict[str, AngleLaw] = {
     "power 0.25": Polynomial(0.25),
@@ -95,7 +109,7 @@ def mean_risks(draws: int) -> list[dict[str, Any]]:
 
 
 def growing(sets: int, updates: int) -> dict[str, list[float]]:
-    """Mean angles to the teacher, and how often it grew, as data are added; soft and hard."""
+    """Mean angles to the teacher as data are added, and how often one grew by more than 1e-9."""
     teacher, inputs = normal(30, key="grown teacher"), normal(sets, 29, 30, key="grown")
     soft = angle(nested_students(teacher, inputs), teacher)
     counts = list(range(1, 30, 2))
