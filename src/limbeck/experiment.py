@@ -197,10 +197,10 @@ class Experiment:
             code_of(self.recipe.student),
             repr(self.objective()),
             repr(self.recipe.training),
-            self.transfer_set().fingerprint,
+            self.transfer_set().inputs_fingerprint,
             self.transfer_set().labels,
             "" if store is None else store.fingerprint,
-            "" if validation is None else validation.fingerprint,
+            "" if validation is None else validation.inputs_fingerprint,
         )
 
     def run_digest(self, store: KnowledgeStore | None) -> str:

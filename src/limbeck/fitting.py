@@ -75,10 +75,10 @@ class Fitting:
             repr(job.objective),
             repr(job.training),
             job.updates,
-            job.transfer_set.fingerprint,
+            job.transfer_set.inputs_fingerprint,
             job.transfer_set.labels,
             "" if job.knowledge is None else job.knowledge.fingerprint,
-            *(() if job.validation is None else (job.validation.fingerprint,)),
+            *(() if job.validation is None else (job.validation.inputs_fingerprint,)),
             *(({"frozen": self.student.frozen},) if self.student.frozen else ()),
         )
 
@@ -290,7 +290,7 @@ def accuracy(student: Student, examples: TransferSet) -> float:
     training = module.training
     module.eval()
     correct = torch.zeros((), dtype=torch.int64, device=device)
-    for rows in torch.arange(len(examples)).split(1024):
+    for rows in examples.row_batches(1024):
         batch = examples.batch(rows).to(device)
         correct += (student.outputs(batch).logits.argmax(dim=-1) == batch.labels).sum()
     if training:

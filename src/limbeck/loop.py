@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
+from jaxtyping import Int
 from torch import Tensor
 
 from limbeck import seeding
@@ -69,11 +70,19 @@ def runs_of_batches(job: Job, seed: int, start: int) -> Iterator[tuple[Tensor, i
     while step < job.updates:
         passes, position = divmod(step, per_pass)
         if position == 0 or step == start:
-            order = seeding.permutation(count, seed, "order", passes)
+            order = order_of_pass(job, seed, passes)
         end = min(position + ahead, per_pass, position + job.updates - step)
         view = passes if job.transfer_set.views is None else passes % job.transfer_set.views
         yield order[position * size : end * size], view
         step += end - position
+
+
+def order_of_pass(job: Job, seed: int, passes: int) -> Int[Tensor, " n"]:
+    """The rows in the order of one pass over the data: of texts, with batches of like lengths."""
+    lengths = job.transfer_set.lengths
+    if lengths is None:
+        return seeding.permutation(len(job.transfer_set), seed, "order", passes)
+    return seeding.sorted_permutation(lengths, job.training.batch_size, seed, "order", passes)
 
 
 def parts(batch: Batch, accumulate: int) -> Iterator[Batch]:

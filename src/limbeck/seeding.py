@@ -14,7 +14,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-__all__ = ["generator", "permutation", "seed_of", "seeded", "uniforms"]
+__all__ = ["generator", "permutation", "seed_of", "seeded", "sorted_permutation", "uniforms"]
+
+WINDOW = 50
+"""Among how many batches examples are sorted by length."""
 
 
 def seed_of(*key: int | str) -> int:
@@ -31,6 +34,21 @@ def generator(*key: int | str) -> torch.Generator:
 def permutation(count: int, *key: int | str) -> Int[Tensor, " n"]:
     """The numbers 0 to count - 1 in the order that this key says."""
     return torch.randperm(count, generator=generator(*key))
+
+
+def sorted_permutation(lengths: Int[Tensor, " n"], size: int, *key: int | str) -> Int[Tensor, " n"]:
+    """The numbers of examples in the order that this key says, those of a batch about as long.
+
+    The examples are shuffled, each window of so many batches is sorted by length and cut into
+    batches, and the batches are shuffled. What is left over after the last whole batch comes last.
+    """
+    order = permutation(len(lengths), *key)
+    whole = len(order) - len(order) % size
+    windows = order[:whole].split(WINDOW * size)
+    rows = [rows[lengths[rows].argsort(stable=True)] for rows in windows]
+    batches = torch.cat(rows or [order[:0]]).view(-1, size)
+    batches = batches[permutation(len(batches), *key, "batches")]
+    return torch.cat([batches.flatten(), order[whole:]])
 
 
 @contextmanager

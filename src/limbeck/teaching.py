@@ -178,11 +178,11 @@ class Teaching:
         if isinstance(plan, Scored):
             module = None if plan.module is None else code(plan.module, plan.piece)
             return digest("scored", plan.piece.settings, files(plan.piece.arguments), module)
-        learned = [self.labelled.fingerprint, self.labelled.labels.tolist()]
+        learned = [self.labelled.inputs_fingerprint, self.labelled.labels.tolist()]
         if isinstance(plan, Fitted):
             return digest("fitted", plan.estimator.settings, code_of(plan.estimator), learned)
         if plan.training.patience is not None and self.data.validation is not None:
-            learned.append(self.data.validation.fingerprint)
+            learned.append(self.data.validation.inputs_fingerprint)
         return digest("trained", plan.settings, code_of(plan.student), seat.seed, learned)
 
 

@@ -81,17 +81,15 @@ def member_scores(
     """The log-probabilities of one model that is no ensemble."""
     is_teacher = isinstance(model, Teacher)
     order = in_order_of(model.classes, transfer_set.classes) if is_teacher else None
-    examples = len(transfer_set)
-    parts: list[Tensor] = []
+    scores = torch.empty(len(transfer_set), len(transfer_set.classes))
     with forward(model) as answer:
-        for start in range(0, examples, batch_size):
-            rows = torch.arange(start, min(start + batch_size, examples))
+        for rows in transfer_set.row_batches(batch_size):
             logits = answer(transfer_set.batch(rows))
             check_answer(model, logits, rows, transfer_set)
-            parts.append(logits.double().log_softmax(dim=1).float())
+            scores[rows] = logits.double().log_softmax(dim=1).float()
+            done += len(rows)
             if progress is not None:
-                progress("evaluate", done + int(rows[-1]) + 1, total)
-    scores = torch.cat(parts)
+                progress("evaluate", done, total)
     return scores if order is None else scores[:, order]
 
 

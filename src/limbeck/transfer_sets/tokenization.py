@@ -18,6 +18,7 @@ from torch import Tensor
 
 from limbeck.errors import DataError
 from limbeck.fingerprint import digest
+from limbeck.transfer_sets.vocabulary_cut import cut_vocabulary, used_tokens
 
 if TYPE_CHECKING:
     import tokenizers
@@ -81,13 +82,12 @@ class Tokenization:
             DataError: if one is no text, or has no token; the first such is named by its number.
         """
         encoded: list[Int32[np.ndarray, " _"]] = []
-        for chunk in chunks(texts):
-            check_texts(chunk, len(encoded))
-            for encoding in self.tokenizer.encode_batch_fast(chunk):
+        for chunk in checked_chunks(texts):
+            for text, encoding in zip(chunk, self.tokenizer.encode_batch_fast(chunk), strict=True):
                 if not len(encoding):
                     raise DataError(
-                        f"text {len(encoded)} has no token: {shown(chunk, len(encoded))}. Take it "
-                        "out, or use a tokenizer that puts special tokens around every text."
+                        f"text {len(encoded)} has no token: {text[:40]!r}. Take it out, or use a "
+                        "tokenizer that puts special tokens around every text."
                     )
                 encoded.append(np.array(encoding.ids, dtype=np.int32))
         return encoded
@@ -109,7 +109,13 @@ class Tokenization:
         Raises:
             DataError: as `encode`.
         """
-        raise NotImplementedError
+        content = json.loads(self._saved())
+        whole = type(self.tokenizer).from_str(self.tokenizer.to_str())
+        whole.no_truncation()
+        room = self.max_length - whole.num_special_tokens_to_add(False)
+        used = used_tokens(whole, checked_chunks(texts), content["model"], room)
+        remaining = json.dumps(cut_vocabulary(content, used))
+        return Tokenization(type(whole).from_str(remaining), max_length=self.max_length)
 
     def save(self, folder: str | Path) -> Path:
         """Write tokenizer.json into a folder; the file's path.
@@ -214,31 +220,22 @@ def downloaded(hub_id: str) -> Path:
         ) from error
 
 
-def chunks(texts: Sequence[str]) -> Iterator[list[str]]:
-    """The texts in order, as many at a time as memory is bounded by."""
+def checked_chunks(texts: Iterable[str]) -> Iterator[list[str]]:
+    """The texts in order, as many at a time as are tokenised at once."""
     chunk: list[str] = []
     characters = 0
-    for text in texts:
+    for number, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise DataError(
+                f"text {number} is {text!r}. Give text in every place; it may be empty."
+            )
         chunk.append(text)
-        characters += len(text) if isinstance(text, str) else 0
+        characters += len(text)
         if len(chunk) == CHUNK_TEXTS or characters > CHUNK_CHARACTERS:
             yield chunk
             chunk, characters = [], 0
     if chunk:
         yield chunk
-
-
-def check_texts(chunk: Sequence[Any], first: int) -> None:
-    for number, text in enumerate(chunk, start=first):
-        if not isinstance(text, str):
-            raise DataError(
-                f"text {number} is {text!r}. Give text in every place; it may be empty."
-            )
-
-
-def shown(chunk: Sequence[str], number: int) -> str:
-    text = chunk[number % CHUNK_TEXTS] if number % CHUNK_TEXTS < len(chunk) else ""
-    return f"{text[:40]!r}"
 
 
 def padded(tokens: Sequence[Int32[np.ndarray, " _"]], padding: int) -> Int[Tensor, "b t"]:

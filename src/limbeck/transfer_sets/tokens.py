@@ -20,7 +20,7 @@ from limbeck.cache import cached
 from limbeck.errors import DataError
 from limbeck.fingerprint import digest
 from limbeck.transfer_sets.text_column import TextColumn
-from limbeck.transfer_sets.tokenization import Tokenization, chunks
+from limbeck.transfer_sets.tokenization import Tokenization, checked_chunks
 
 __all__ = ["Tokens"]
 
@@ -55,7 +55,7 @@ class Tokens:
     def write(self, file: IO[bytes]) -> None:
         """Tokenise all texts into a file."""
         lengths: list[int] = []
-        for chunk in chunks(self.column):
+        for chunk in checked_chunks(self.column):
             try:
                 encoded = self.tokenization.encode(chunk)
             except DataError as error:

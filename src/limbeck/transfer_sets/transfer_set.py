@@ -9,9 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from limbeck.fingerprint import digest
 from limbeck.transfer_sets.tokenization import Tokenization
 from limbeck.types import UNLABELLED, Batch
 
@@ -57,6 +59,26 @@ class TransferSet(ABC):
     @abstractmethod
     def fingerprint(self) -> str:
         """What ids, inputs, classes and preprocessing hash to."""
+
+    @property
+    def inputs_fingerprint(self) -> str:
+        """What a student depends on: the fingerprint, and of texts the tokenization's."""
+        if self.tokenization is None:
+            return self.fingerprint
+        return digest(self.fingerprint, self.tokenization.fingerprint)
+
+    def row_batches(
+        self, size: int, start: int = 0, end: int | None = None
+    ) -> tuple[Int[Tensor, " b"], ...]:
+        """These rows, or all, in batches: of texts from the longest to the shortest.
+
+        Texts of a batch are padded to its longest, so batches of like lengths take less time.
+        """
+        rows = torch.arange(start, len(self) if end is None else end)
+        if self.lengths is not None:
+            rows = rows[self.lengths[rows].argsort(descending=True, stable=True)]
+        batches: tuple[Tensor, ...] = rows.split(size)
+        return batches
 
     @abstractmethod
     def checks(self) -> "np.ndarray[tuple[int], np.dtype[np.uint16]]":
