@@ -28,6 +28,9 @@ def annotate(
     temperatures: Sequence[float] = (1.0, 2.0, 4.0),
     hidden_dtype: FloatType = "float16",
     keep: Keep = "members",
+    hidden_tokens: int | None = None,
+    hidden_width: int | None = None,
+    projection_seed: int = 0,
     batch_size: int = 256,
     shard_rows: int = 65536,
     progress: Callable[[str, int, int], None] | None = None,
@@ -49,6 +52,11 @@ def annotate(
         hidden_dtype: Of hidden features, which are those of the teacher's `hidden` layers.
         keep: "members" keeps every teacher of an ensemble apart, so that mean, weights and
             leaving one out are chosen when training; "mix" keeps only the geometric mean.
+        hidden_tokens: Of hidden layers that answer per token, keep the first this many tokens of
+            each example, >= 1; 1 keeps the first alone, [CLS], as a plain feature. None: all.
+        hidden_width: Of such layers, keep this many columns after a random projection, from 1 to
+            less than the layer has. None: all of them as they are.
+        projection_seed: Of that projection.
         batch_size: Examples that a teacher sees at once, >= 1.
         shard_rows: Rows of a file, >= 1.
         progress: Called with what is done, rows done and rows to do.
@@ -84,6 +92,9 @@ def annotate(
         temperatures=temperatures,
         hidden_dtype=hidden_dtype,
         keep=keep,
+        hidden_tokens=hidden_tokens,
+        hidden_width=hidden_width,
+        projection_seed=projection_seed,
     )
     if (folder / MANIFEST).is_file():
         store = matching_store(folder, subject)

@@ -7,7 +7,8 @@ import torch
 
 from limbeck.annotation import annotate
 from limbeck.errors import DataError, StoreMismatch
-from limbeck.store.format import MANIFEST, load_manifest, manifest_bytes
+from limbeck.store.format import MANIFEST
+from limbeck.store.manifest import load_manifest, manifest_bytes
 from limbeck.store.reader import KnowledgeStore
 from limbeck.teachers import Ensemble
 from limbeck.transfer_sets import Arrays, Flip, Shift, Views

@@ -13,8 +13,9 @@ from limbeck.annotation import annotate
 from limbeck.errors import StoreError
 from limbeck.store import KnowledgeStore, verify
 from limbeck.store.files import write_columns
-from limbeck.store.format import MANIFEST, Manifest, load_manifest, manifest_bytes
+from limbeck.store.format import MANIFEST, Manifest
 from limbeck.store.json_records import from_json
+from limbeck.store.manifest import load_manifest, manifest_bytes
 
 
 @pytest.fixture
@@ -72,9 +73,9 @@ def test_a_symlink_that_leaves_the_folder_is_refused(folder, tmp_path):
 def test_a_newer_format_is_refused_before_its_fields_are_read(folder):
     """A store of tomorrow must not be read as one of today."""
     values = json.loads((folder / MANIFEST).read_text())
-    (folder / MANIFEST).write_text(json.dumps({"format_version": 2, "new": values}))
+    (folder / MANIFEST).write_text(json.dumps({"format_version": 3, "new": values}))
     with pytest.raises(
-        StoreError, match="has format 2; this limbeck reads up to 1. Update limbeck"
+        StoreError, match="has format 3; this limbeck reads up to 2. Update limbeck"
     ):
         KnowledgeStore(folder)
 

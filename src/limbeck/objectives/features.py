@@ -33,11 +33,25 @@ def layer_shape(shapes: Mapping[str, tuple[int, ...]], layer: str, whose: str) -
     """The shape of a layer's activations without the batch axis.
 
     Raises:
-        LimbeckError: if there is no such layer; the closest is named.
+        LimbeckError: if there is no such layer; the closest is named; or if it answers per token.
     """
     if layer not in shapes:
         raise LimbeckError(missing(shapes, layer, whose))
+    if -1 in shapes[layer]:
+        raise LimbeckError(per_token(layer, whose))
     return tuple(shapes[layer])
+
+
+def per_token(layer: str, whose: str) -> str:
+    remedy = (
+        "Annotate with hidden_tokens=1 to keep the first token alone"
+        if whose == "teacher"
+        else "Name a layer after the tokens are pooled"
+    )
+    return (
+        f"the {whose}'s layer '{layer}' answers for each token, and texts differ in length; "
+        f"features of one shape for every example are needed. {remedy}."
+    )
 
 
 def missing(known: Mapping[str, object], layer: str, whose: str) -> str:
@@ -62,7 +76,8 @@ def hidden_pair(
     """The teacher's activations, without gradient, and the student's; float32 at least.
 
     Raises:
-        LimbeckError: if there is no teacher, a layer is missing, or the examples are not the same.
+        LimbeckError: if there is no teacher, a layer is missing or answers per token, or the
+            examples are not the same.
     """
     if teacher is None:
         raise LimbeckError(
@@ -75,6 +90,12 @@ def hidden_pair(
     ):
         if layer not in known:
             raise LimbeckError(missing(known, layer, whose))
+    for lengths, layer, whose in (
+        (teacher.lengths, teacher_layer, "teacher"),
+        (student.lengths, student_layer, "student"),
+    ):
+        if layer in lengths:
+            raise LimbeckError(per_token(layer, whose))
     theirs, ours = teacher.hidden[teacher_layer], student.hidden[student_layer]
     if min(theirs.ndim, ours.ndim) < 2 or len(theirs) != len(ours):
         raise LimbeckError(

@@ -8,11 +8,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from limbeck.errors import TeacherError
+from limbeck.store.ragged import zero_padding
 from limbeck.teachers.teacher import Teacher
 from limbeck.transfer_sets.transfer_set import TransferSet
-from limbeck.types import Outputs
+from limbeck.types import Knowledge, Outputs
 
-__all__ = ["answer", "check_finite", "check_scored", "class_permutation"]
+__all__ = ["answer", "check_finite", "check_scored", "class_permutation", "features_of"]
 
 
 def answer(
@@ -21,8 +22,8 @@ def answer(
     """The teacher's logits and hidden features, float32, on the CPU.
 
     Raises:
-        TeacherError: if it scores another number of classes, classes of other names, or answers
-            anything that is not finite.
+        TeacherError: if it scores another number of classes, classes of other names, answers
+            anything that is not finite, or per token in a shape that does not fit its tokens.
     """
     outputs = teacher.outputs(transfer_set.batch(rows, view))
     logits = outputs.logits.detach().float().cpu()
@@ -30,9 +31,35 @@ def answer(
     permutation = class_permutation(teacher, transfer_set)
     if permutation is not None:
         logits = logits[:, permutation]
-    hidden = {name: value.detach().float().cpu() for name, value in outputs.hidden.items()}
+    hidden, lengths = features_of(teacher, outputs, len(rows))
     check_finite(teacher, transfer_set, rows, {"logits": logits, **hidden})
-    return Outputs(logits, hidden)
+    return Outputs(logits, hidden, lengths)
+
+
+def features_of(
+    teacher: Teacher, outputs: Outputs | Knowledge, examples: int
+) -> tuple[dict[str, Float[Tensor, "b ..."]], dict[str, Int[Tensor, " b"]]]:
+    """Hidden features and their token counts, on the CPU, with zeros beyond the tokens.
+
+    Raises:
+        TeacherError: if a layer that answers per token is not (b, t, d) or (b, h, t, t).
+    """
+    hidden = {name: value.detach().float().cpu() for name, value in outputs.hidden.items()}
+    lengths = {name: counts.detach().long().cpu() for name, counts in outputs.lengths.items()}
+    for layer, counts in lengths.items():
+        value = hidden[layer]
+        square = value.ndim == 4 and value.shape[-1] == value.shape[-2]
+        tokens = value.shape[-1] if square else value.shape[1] if value.ndim == 3 else None
+        fits = counts.shape == (examples,) and int(counts.min()) >= 0
+        if tokens is None or not fits or int(counts.max()) > tokens:
+            raise TeacherError(
+                f"teacher '{teacher.name}' gave layer '{layer}' as {tuple(value.shape)} with "
+                f"{tuple(counts.shape)} token counts up to {int(counts.max())}. Per token a layer "
+                f"is ({examples}, tokens, features), or attention maps ({examples}, heads, tokens, "
+                f"tokens), with one count for each of {examples} examples."
+            )
+        hidden[layer] = zero_padding(value, counts)
+    return hidden, lengths
 
 
 def check_scored(

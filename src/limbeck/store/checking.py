@@ -31,7 +31,7 @@ def check_store(
     if transfer_set is not None:
         check_data(manifest.subject, checks, transfer_set)
     if teacher is not None:
-        differs = teachers_differ(manifest.subject.teachers, records_of(teacher))
+        differs = teachers_differ(manifest.subject.teachers, records_of(teacher, transfer_set))
         if differs:
             raise StoreMismatch(f"this store {differs}. Use that teacher, or annotate again.")
 

@@ -1,4 +1,4 @@
-"""Files that are either whole or absent, and Arrow files of fixed-width columns.
+"""Files that are either whole or absent, and Arrow files of columns of fixed or varying length.
 
 A file is written to a temporary name, synced and renamed, and the folder is synced: after a kill or
 a power cut it has all its bytes or is not there.
@@ -16,11 +16,23 @@ import numpy as np
 import pyarrow as pa
 
 from limbeck.errors import StoreError
+from limbeck.store.ragged import Ragged
 
-__all__ = ["Columns", "map_columns", "sha256_of", "sync_folder", "write_columns", "write_whole"]
+__all__ = [
+    "Column",
+    "Columns",
+    "map_columns",
+    "sha256_of",
+    "sync_folder",
+    "write_columns",
+    "write_whole",
+]
 
-Columns = Mapping[str, np.ndarray]
-"""Column name -> one value per row: (rows,) or (rows, ...)."""
+Column = np.ndarray | Ragged
+"""One value per row: (rows,) or (rows, ...), or of varying length."""
+
+Columns = Mapping[str, Column]
+"""Column name -> column."""
 
 
 def write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> None:
@@ -58,14 +70,12 @@ def write_columns(path: Path, columns: Columns) -> None:
     """Write an Arrow IPC file of one record batch, uncompressed, without nulls."""
     fields, arrays = [], []
     for name, values in columns.items():
-        field = pa.field(name, arrow_type(values), nullable=False)
-        if values.ndim > 2:
+        array = list_array(values) if isinstance(values, Ragged) else fixed_array(values)
+        field = pa.field(name, array.type, nullable=False)
+        if len(values.shape) > 2:
             field = field.with_metadata({"shape": json.dumps(values.shape[1:])})
-        flat = pa.array(np.ascontiguousarray(values).reshape(-1))
-        if values.ndim > 1:
-            flat = pa.FixedSizeListArray.from_arrays(flat, type=field.type)
         fields.append(field)
-        arrays.append(flat)
+        arrays.append(array)
     schema = pa.schema(fields)
     batch = pa.RecordBatch.from_arrays(arrays, schema=schema)
 
@@ -76,14 +86,24 @@ def write_columns(path: Path, columns: Columns) -> None:
     write_whole(path, write)
 
 
-def arrow_type(values: np.ndarray) -> pa.DataType:
-    item = pa.from_numpy_dtype(values.dtype)
+def fixed_array(values: np.ndarray) -> pa.Array:
+    flat = pa.array(np.ascontiguousarray(values).reshape(-1))
     if values.ndim == 1:
-        return item
-    return pa.list_(pa.field("item", item, nullable=False), math.prod(values.shape[1:]))
+        return flat
+    item = pa.field("item", flat.type, nullable=False)
+    kind = pa.list_(item, math.prod(values.shape[1:]))
+    return pa.FixedSizeListArray.from_arrays(flat, type=kind)
 
 
-def map_columns(path: Path) -> dict[str, np.ndarray]:
+def list_array(values: Ragged) -> pa.Array:
+    items = fixed_array(values.items)
+    kind = pa.list_(pa.field("item", items.type, nullable=False))
+    assert len(values.items) < 2**31, "the writer bounds a shard far below this"
+    offsets = pa.array(values.offsets.astype(np.int32))
+    return pa.ListArray.from_arrays(offsets, items, type=kind)
+
+
+def map_columns(path: Path) -> dict[str, Column]:
     """The columns of an Arrow file as read-only arrays over its memory map.
 
     Nothing is read until it is touched, and the kernel may drop it again. The map outlives the
@@ -101,15 +121,23 @@ def map_columns(path: Path) -> dict[str, np.ndarray]:
             batch.validate()
             pairs = zip(batch.schema, batch.columns, strict=True)
             return {field.name: viewed(field, column) for field, column in pairs}
-    except (pa.ArrowException, ValueError, NotImplementedError) as error:
+    except (pa.ArrowException, ValueError, TypeError, NotImplementedError) as error:
         raise StoreError(
             f"{path} is not a shard of a knowledge store: {error}. Annotate again."
         ) from None
 
 
-def viewed(field: pa.Field, column: pa.Array) -> np.ndarray:
+def viewed(field: pa.Field, column: pa.Array) -> Column:
     if column.null_count:
         raise pa.ArrowInvalid(f"{field.name} has nulls")
+    if pa.types.is_list(field.type):
+        offsets = np.asarray(column.offsets.to_numpy(zero_copy_only=True))
+        items = np.asarray(viewed(field.type.value_field, column.values))
+        found = Ragged(
+            offsets, items, tuple(json.loads(dict(field.metadata or {}).get(b"shape", b"[]")))
+        )
+        found.check()
+        return found
     if not pa.types.is_fixed_size_list(field.type):
         return np.asarray(column.to_numpy(zero_copy_only=True))
     shape = [field.type.list_size]

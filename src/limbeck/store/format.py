@@ -1,4 +1,4 @@
-"""The knowledge store on disk, format version 1: this docstring is the specification.
+"""The knowledge store on disk, format versions 1 and 2: this docstring is the specification.
 
 A store is a folder of one `manifest.json` and shards named `shard-00000.arrow`, `shard-00001.arrow`
 and so on. Every shard but the last holds `shard_rows` rows. Row number
@@ -19,6 +19,18 @@ without nulls. The columns, in this order:
     <member>.hidden.<layer>   FixedSizeList<halffloat | float>[...], row-major; its shape is in the
                               manifest and in the Arrow field's metadata
 
+and in version 2 also, of layers that answer for each token, without padding:
+
+    <member>.hidden.<layer>   List<FixedSizeList<halffloat | float>[d]>: one item per token of the
+                              row; its shape is [-1, d]
+    <member>.hidden.<layer>   List<FixedSizeList<halffloat | float>[h]>: attention maps, one item
+                              per pair (query, key) of tokens, t * t of them, the key running
+                              faster; its shape is [h, -1, -1]
+
+Their Arrow offsets are 32 bits and start at 0. How many items a row has is known from the offsets,
+and so is its number of tokens: the items, or their square root. Tokens are the teacher's own, not
+those of a student.
+
 Logits are raw, not softened: minus their row maximum, clipped at -60000. `<member>` is a teacher's
 name, or `mix` where the geometric mean of an ensemble was stored. `indices` is uint16 up to 65536
 classes.
@@ -26,25 +38,23 @@ classes.
 **The manifest** is UTF-8 JSON, a `Manifest` below. Its last key `checksum` is the SHA-256, as
 64 lower-case hexadecimal digits, of the file's bytes with those 64 digits replaced by zeros.
 `complete` is true: the manifest is written last, so a folder without one is not a store yet.
-`ragged` is reserved for fields of varying length (tokens) and is empty in version 1. Unknown keys
-are ignored; a reader refuses a greater `format_version`. Shard names are plain names of files
-inside the folder. There are no times in a store: the same request writes the same bytes.
+`ragged` lists the columns of varying length, one for each field with -1 in its shape. A store has
+version 2 if there are any, else 1. Keys that have a default below are left out where they have it.
+Unknown keys are ignored; a reader refuses a greater `format_version`. Shard names are plain names
+of files inside the folder. There are no times in a store: the same request writes the same bytes.
+
+`hidden_tokens` and `hidden_width` say what was kept of per-token layers: the first tokens, and how
+many columns after the projection with `projection_seed` that `choosing.py` defines. With
+`hidden_tokens` 1 the column is of fixed width, [d].
 
 While a store is being written the folder holds `journal.jsonl`, `part-*.arrow` and `*.tmp` instead
 of a manifest; see `journal.py`.
 """
 
-import dataclasses
-import hashlib
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from limbeck.errors import StoreError
-from limbeck.store.json_records import from_json, to_json
 from limbeck.types import Combine
 
 __all__ = [
@@ -56,17 +66,15 @@ __all__ = [
     "FloatType",
     "Keep",
     "Manifest",
+    "RaggedColumn",
     "Shard",
     "Subject",
     "TeacherRecord",
     "ViewsRecord",
-    "load_manifest",
-    "manifest_bytes",
 ]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST = "manifest.json"
-CHECKSUM = re.compile(rb'"checksum": "([0-9a-f]{64})"\n\}\n\Z')
 
 FloatType = Literal["float16", "float32"]
 Keep = Literal["members", "mix"]
@@ -74,10 +82,17 @@ Keep = Literal["members", "mix"]
 
 @dataclass(frozen=True)
 class TeacherRecord:
-    """A teacher of the store: its name in the columns and what its weights hash to."""
+    """A teacher of the store.
+
+    Attributes:
+        name: In the columns.
+        fingerprint: What weights, configuration and preprocessing hash to.
+        tokenizer: Of texts, what the tokenizer that it read them with hashes to.
+    """
 
     name: str
     fingerprint: str
+    tokenizer: str | None = None
 
 
 @dataclass(frozen=True)
@@ -121,6 +136,9 @@ class Subject:
         hidden_dtype: Of hidden features.
         hidden: The layers read: of an ensemble `<member>.<layer>`, else `<layer>`.
         keep: Every member's logits, or their mix alone.
+        hidden_tokens: Of per-token layers, how many tokens were kept, the first ones; None: all.
+        hidden_width: Of per-token layers, columns after the projection; None: none was made.
+        projection_seed: Of that projection.
     """
 
     teachers: tuple[TeacherRecord, ...]
@@ -135,6 +153,9 @@ class Subject:
     hidden_dtype: FloatType
     hidden: tuple[str, ...]
     keep: Keep
+    hidden_tokens: int | None = None
+    hidden_width: int | None = None
+    projection_seed: int | None = None
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -154,11 +175,26 @@ class Subject:
 
 @dataclass(frozen=True)
 class Field:
-    """A column: its numpy dtype and the shape of one row's value."""
+    """A column: its numpy dtype and the shape of one row's value, -1 where its tokens are."""
 
     name: str
     dtype: str
     shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class RaggedColumn:
+    """A column of varying length.
+
+    Attributes:
+        name: Of the column.
+        items: In all rows together: tokens, or pairs of tokens.
+        longest: The most tokens of a row.
+    """
+
+    name: str
+    items: int
+    longest: int
 
 
 @dataclass(frozen=True)
@@ -198,91 +234,10 @@ class Manifest:
     versions: Mapping[str, str]
     subject: Subject
     fields: tuple[Field, ...]
-    ragged: tuple[str, ...]
+    ragged: tuple[RaggedColumn, ...]
     rows: int
     shard_rows: int
     shards: tuple[Shard, ...]
     fidelity: Fidelity
     complete: bool
     checksum: str
-
-
-def manifest_bytes(manifest: Manifest) -> bytes:
-    """The manifest as it is written, with its checksum filled in."""
-    blank = dataclasses.replace(manifest, checksum="0" * 64)
-    text = json.dumps(to_json(blank), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    raw = text.encode()
-    return raw.replace(b"0" * 64, hashlib.sha256(raw).hexdigest().encode())
-
-
-def load_manifest(folder: Path) -> Manifest:
-    """Read and check a store's manifest.
-
-    Raises:
-        StoreError: if there is none, it is damaged, of a newer format, or names files elsewhere.
-    """
-    path = folder / MANIFEST
-    if not path.is_file():
-        if (folder / "journal.jsonl").is_file():
-            raise StoreError(
-                f"the knowledge store at {folder} is not finished (no {MANIFEST}, but a journal). "
-                "Go on with: limbeck annotate"
-            )
-        raise StoreError(
-            f"no knowledge store at {folder} (no {MANIFEST}). Write one with: limbeck annotate"
-        )
-    raw = path.read_bytes()
-    values = parsed(raw, path)
-    version = values.get("format_version")
-    if isinstance(version, int) and version > FORMAT_VERSION:
-        raise StoreError(
-            f"the store at {folder} has format {version}; this limbeck reads up to "
-            f"{FORMAT_VERSION}. Update limbeck, or annotate again with this one."
-        )
-    found = CHECKSUM.search(raw)
-    blank = raw if found is None else raw[: found.start(1)] + b"0" * 64 + raw[found.end(1) :]
-    if found is None or hashlib.sha256(blank).hexdigest().encode() != found[1]:
-        raise damaged(path, "its bytes do not match its checksum")
-    try:
-        manifest = from_json(Manifest, values)
-        check_consistent(manifest, folder)
-    except (KeyError, TypeError) as error:
-        raise damaged(path, f"not understood: {error}") from None
-    return manifest
-
-
-def parsed(raw: bytes, path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(raw)
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
-        raise damaged(path, "it is not JSON") from None
-    if not isinstance(values, dict):
-        raise damaged(path, "it is not an object")
-    return values
-
-
-def check_consistent(manifest: Manifest, folder: Path) -> None:
-    """Rows must add up, and every shard must be a plain file inside the folder."""
-    for shard in manifest.shards:
-        check_inside(shard.file, folder)
-    counts = [shard.rows for shard in manifest.shards]
-    full = all(count == manifest.shard_rows for count in counts[:-1])
-    if manifest.ragged or not manifest.complete:
-        raise TypeError("it is incomplete or has fields that version 1 has not")
-    if manifest.rows < 1 or manifest.rows != manifest.subject.rows or sum(counts) != manifest.rows:
-        raise TypeError(f"its shards hold {sum(counts)} rows of {manifest.rows}")
-    if not full or not 0 < counts[-1] <= manifest.shard_rows:
-        raise TypeError(f"its shards are not of {manifest.shard_rows} rows")
-
-
-def check_inside(name: str, folder: Path) -> None:
-    plain = re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", name) is not None
-    if not plain or (folder / name).resolve().parent != folder.resolve():
-        raise StoreError(
-            f"the manifest of {folder} names the shard {name!r}, which is not a plain file inside "
-            "the store. Do not trust this store; annotate again."
-        )
-
-
-def damaged(path: Path, why: str) -> StoreError:
-    return StoreError(f"{path} is damaged: {why}. Copy the store again, or annotate again.")

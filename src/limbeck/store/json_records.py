@@ -1,9 +1,12 @@
 """Frozen dataclasses as JSON and back, checked: a file's values are never trusted to be what they
 should be.
+
+A field with a default is left out where it has it, so that a new field changes no old file.
 """
 
 import dataclasses
 import types
+from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 __all__ = ["from_json", "to_json"]
@@ -13,7 +16,23 @@ Record = TypeVar("Record")
 
 def to_json(record: Any) -> dict[str, Any]:
     """A dataclass as JSON values."""
-    return dataclasses.asdict(record)
+    fields = ((field, getattr(record, field.name)) for field in dataclasses.fields(record))
+    return {field.name: jsonable(value) for field, value in fields if value != default_of(field)}
+
+
+def jsonable(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return to_json(value)
+    if isinstance(value, Mapping):
+        return {name: jsonable(item) for name, item in value.items()}
+    return [jsonable(item) for item in value] if isinstance(value, (tuple, list)) else value
+
+
+def default_of(field: "dataclasses.Field[Any]") -> Any:
+    """What a field has if nothing is said; `MISSING` if something must be."""
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return field.default
 
 
 def from_json(kind: type[Record], value: Any) -> Record:
@@ -48,4 +67,6 @@ def record_as(kind: Any, value: Any, where: str) -> Any:
     if not isinstance(value, dict):
         raise TypeError(f"{where} is {value!r:.60}")
     hints = get_type_hints(kind)
-    return kind(**{name: value_as(hint, value[name], name) for name, hint in hints.items()})
+    defaults = {field.name: default_of(field) for field in dataclasses.fields(kind)}
+    needed = [n for n in hints if n in value or defaults[n] is dataclasses.MISSING]
+    return kind(**{name: value_as(hints[name], value[name], name) for name in needed})

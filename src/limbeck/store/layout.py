@@ -13,11 +13,15 @@ from torch import Tensor
 
 from limbeck.store import encoding
 from limbeck.store.fidelity import Measures, measured
-from limbeck.store.files import Columns
+from limbeck.store.files import Column, Columns
 from limbeck.store.format import Subject
+from limbeck.store.ragged import Ragged
 from limbeck.types import TopK, combine_log_probs
 
 __all__ = ["Layout"]
+
+Arrays = Mapping[str, np.ndarray]
+"""Columns of fixed shape."""
 
 
 class Layout:
@@ -31,7 +35,7 @@ class Layout:
         self.subject = subject
         self.apart = subject.top_k is None and subject.keep == "members"
 
-    def part(self, member: int, logits: Float[Tensor, "b c"]) -> tuple[Columns, Measures]:
+    def part(self, member: int, logits: Float[Tensor, "b c"]) -> tuple[Arrays, Measures]:
         """What one member said, until the last member has spoken: encoded where it stays apart,
         else in float32.
         """
@@ -42,7 +46,7 @@ class Layout:
         measures = measured(log_softmax(logits[None]), log_softmax(stored[None]))
         return {f"{name}.logits": stored.numpy()}, measures
 
-    def spoken(self, earlier: Sequence[Columns]) -> Float[Tensor, "m b c"] | None:
+    def spoken(self, earlier: Sequence[Arrays]) -> Float[Tensor, "m b c"] | None:
         """What the earlier members said, from slices of their parts; None if there are none."""
         suffix = "logits" if self.apart else "spool"
         names = [teacher.name for teacher in self.subject.teachers]
@@ -52,8 +56,8 @@ class Layout:
         return torch.stack([torch.from_numpy(np.array(array)).float() for array in arrays])
 
     def whole(
-        self, logits: Float[Tensor, "b c"], earlier: Sequence[Columns]
-    ) -> tuple[Columns, Measures]:
+        self, logits: Float[Tensor, "b c"], earlier: Sequence[Arrays]
+    ) -> tuple[Arrays, Measures]:
         """The last member's answer with those of the earlier ones: the columns of the shard,
         without those that the parts already hold, and what encoding cost.
         """
@@ -71,14 +75,14 @@ class Layout:
             return self.mixed(members)
         return self.kept(members, self.subject.top_k)
 
-    def mixed(self, mix: Float[Tensor, "1 b c"]) -> tuple[Columns, Measures]:
+    def mixed(self, mix: Float[Tensor, "1 b c"]) -> tuple[Arrays, Measures]:
         """The columns of a dense mix."""
         stored = encoding.rounded(mix, self.subject.dtype)
         log_probs = log_softmax(stored)
         measures = measured(log_softmax(mix), log_probs)
         return {"mix.logits": stored[0].numpy()}, measures.of_targets(log_probs[0], ())
 
-    def kept(self, members: Float[Tensor, "m b c"], k: int) -> tuple[Columns, Measures]:
+    def kept(self, members: Float[Tensor, "m b c"], k: int) -> tuple[Arrays, Measures]:
         """The columns of a top-k store."""
         subject = self.subject
         indices = encoding.kept_classes(self.combined(log_softmax(members)), k)
@@ -105,16 +109,18 @@ class Layout:
         """The members' log-probabilities as one teacher's."""
         return combine_log_probs(members, self.subject.combine, self.subject.weights)
 
-    def hidden(self, member: int, values: Mapping[str, Tensor]) -> Columns:
+    def hidden(self, member: int, values: Mapping[str, Tensor | Ragged]) -> Columns:
         """Hidden features in their type, by column."""
         name = self.subject.teachers[member].name
         kind = self.subject.hidden_dtype
         return {
-            f"{name}.hidden.{layer}": encoding.typed(value, kind).numpy()
+            f"{name}.hidden.{layer}": value
+            if isinstance(value, Ragged)
+            else encoding.typed(value, kind).numpy()
             for layer, value in values.items()
         }
 
-    def order(self, columns: Columns) -> dict[str, np.ndarray]:
+    def order(self, columns: Columns) -> dict[str, Column]:
         """The columns of a shard in the order of the format."""
         kinds = {"logits": 0, "values": 1, "rest": 2}
         owners = [*self.subject.members, *(teacher.name for teacher in self.subject.teachers)]

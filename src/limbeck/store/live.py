@@ -9,7 +9,8 @@ from jaxtyping import Int
 from torch import Tensor
 
 from limbeck.fingerprint import digest
-from limbeck.store.answers import check_finite, check_scored, class_permutation
+from limbeck.store.answers import check_finite, check_scored, class_permutation, features_of
+from limbeck.store.ragged import row_shape
 from limbeck.store.source import KnowledgeSource
 from limbeck.teachers.teacher import Teacher
 from limbeck.transfer_sets.transfer_set import TransferSet
@@ -46,9 +47,12 @@ class LiveTeacher(KnowledgeSource):
 
     @cached_property
     def hidden_shapes(self) -> Mapping[str, tuple[int, ...]]:  # type: ignore[override]
-        """Shape of each hidden feature, from the answer about one example."""
-        hidden = self.read(torch.tensor([0])).hidden
-        return {name: tuple(value.shape[1:]) for name, value in hidden.items()}
+        """Shape of each hidden feature, from the answer about one example; -1 for its tokens."""
+        said = self.read(torch.tensor([0]))
+        return {
+            name: row_shape(value) if name in said.lengths else tuple(value.shape[1:])
+            for name, value in said.hidden.items()
+        }
 
     def read(self, rows: Int[Tensor, " b"], view: int = 0) -> Knowledge:
         """What the teacher says about these examples in this view, float32, on the CPU.
@@ -63,7 +67,7 @@ class LiveTeacher(KnowledgeSource):
         check_scored(self.teacher, self.transfer_set, rows, logits[0])
         if self.permutation is not None:
             logits = logits[..., self.permutation]
-        hidden = {name: value.detach().float().cpu() for name, value in knowledge.hidden.items()}
+        hidden, lengths = features_of(self.teacher, knowledge, len(rows))
         spoken = {"logits": logits.transpose(0, 1), **hidden}
         check_finite(self.teacher, self.transfer_set, rows, spoken)
-        return replace(knowledge, logits=logits, hidden=hidden)
+        return replace(knowledge, logits=logits, hidden=hidden, lengths=lengths)

@@ -6,6 +6,8 @@ __all__ = ["difference", "shown", "teachers_differ", "views_differ"]
 
 Teachers = tuple[TeacherRecord, ...]
 
+OF_TOKENS = ("hidden_tokens", "hidden_width", "projection_seed")
+
 
 def difference(stored: Subject, wanted: Subject) -> str | None:
     """The first thing in which a store cannot serve a request, as the end of a sentence.
@@ -28,12 +30,15 @@ def difference(stored: Subject, wanted: Subject) -> str | None:
     if stored.views.probe != wanted.views.probe:
         return "is about inputs that are rendered differently today"
     baked = stored.keep == "mix" or stored.top_k is not None
-    options = ["top_k", "keep", "dtype", "temperatures", "hidden", "hidden_dtype"]
+    options = ["top_k", "keep", "dtype", "temperatures", "hidden"]
+    options += ["hidden_dtype", *OF_TOKENS] if stored.hidden else []
     for name in options + (["combine", "weights"] if baked else []):
-        if name == "hidden_dtype" and not stored.hidden:
-            continue
-        if getattr(stored, name) != getattr(wanted, name):
-            return f"has {name} {getattr(stored, name)}, not {getattr(wanted, name)}"
+        old, new = getattr(stored, name), getattr(wanted, name)
+        if old != new:
+            all_of = "all" if name in OF_TOKENS else None
+            return (
+                f"has {name} {all_of if old is None else old}, not {all_of if new is None else new}"
+            )
     return None
 
 
@@ -42,6 +47,11 @@ def teachers_differ(stored: Teachers, wanted: Teachers) -> str | None:
     if len(stored) != len(wanted):
         return f"holds the answers of {len(stored)} teachers, not {len(wanted)}"
     for number, (old, new) in enumerate(zip(stored, wanted, strict=True)):
+        if None not in (old.tokenizer, new.tokenizer) and old.tokenizer != new.tokenizer:
+            return (
+                f"holds the answers of a teacher with another tokenizer: '{old.name}' read the "
+                f"texts with a tokenizer or a max_length that '{new.name}' has not"
+            )
         if old.fingerprint != new.fingerprint:
             which = f"teacher {number + 1} of {len(stored)}, " if len(stored) > 1 else ""
             return (

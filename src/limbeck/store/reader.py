@@ -16,8 +16,10 @@ from limbeck.fingerprint import digest
 from limbeck.store.checking import check_store
 from limbeck.store.describing import summary
 from limbeck.store.files import Columns, map_columns, sha256_of
-from limbeck.store.format import Manifest, load_manifest
+from limbeck.store.format import Manifest
+from limbeck.store.manifest import load_manifest
 from limbeck.store.places import Places
+from limbeck.store.ragged import Ragged, padded
 from limbeck.store.source import KnowledgeSource
 from limbeck.teachers.teacher import Teacher
 from limbeck.transfer_sets.transfer_set import TransferSet
@@ -62,6 +64,7 @@ class KnowledgeStore(KnowledgeSource):
         self.temperatures = subject.temperatures if subject.top_k is not None else None
         self.shards: list[Columns | None] = [None] * len(self.manifest.shards)
         self.fields = {f.name: (f.shape, f.dtype) for f in self.manifest.fields}
+        self.ragged = frozenset(column.name for column in self.manifest.ragged)
         self.hidden_fields = hidden_fields(self.manifest, self.members)
         self.together: np.ndarray[Any, Any] | None = None
         self.check_sizes()
@@ -96,7 +99,10 @@ class KnowledgeStore(KnowledgeSource):
 
     @property
     def hidden_shapes(self) -> Mapping[str, tuple[int, ...]]:  # type: ignore[override]
-        """Shape of each hidden feature, by layer, or of an ensemble by `member.layer`."""
+        """Shape of each hidden feature, by layer, or of an ensemble by `member.layer`.
+
+        Of a layer that answers per token it has -1 in place of the tokens.
+        """
         return {name: self.fields[field][0] for name, field in self.hidden_fields.items()}
 
     def combined(
@@ -147,11 +153,13 @@ class KnowledgeStore(KnowledgeSource):
 
     def checks(self) -> UInt16[np.ndarray, " n"]:
         """The 16-bit hash of each example's id and input, (n,)."""
-        columns = (self.shard(number)["check"] for number in range(len(self.shards)))
+        columns = (self.fixed(number, "check") for number in range(len(self.shards)))
         return np.concatenate([column[:: self.views] for column in columns])
 
     def read(self, rows: Int[Tensor, " b"], view: int = 0) -> Knowledge:
         """The knowledge about these examples in this view, float32, on the CPU.
+
+        Features per token are padded with zeros to the longest of these examples.
 
         Raises:
             StoreError: if a row or the view is not in the store, or a shard is damaged.
@@ -163,10 +171,15 @@ class KnowledgeStore(KnowledgeSource):
         else:
             logits = self.dense(numbers)
         hidden: dict[str, Tensor] = {}
+        lengths: dict[str, Tensor] = {}
         if self.hidden_fields:
             places = Places(numbers, self.manifest.shard_rows)
-            hidden = {name: self.gather(f, places) for name, f in self.hidden_fields.items()}
-        return Knowledge(logits, hidden, self.combine, self.weights)
+        for name, field in self.hidden_fields.items():
+            if field in self.ragged:
+                hidden[name], lengths[name] = self.gather_tokens(field, places)
+            else:
+                hidden[name] = self.gather(field, places)
+        return Knowledge(logits, hidden, self.combine, self.weights, lengths)
 
     def numbers(self, rows: Int[Tensor, " b"], view: int) -> Int64[np.ndarray, " b"]:
         """Which rows of the store these examples in this view are."""
@@ -209,8 +222,10 @@ class KnowledgeStore(KnowledgeSource):
     def side_by_side(self) -> Shaped[np.ndarray, "rows m c"]:
         """All members' logits, a row's beside each other: one place in memory to go to, not m."""
         columns = [f"{name}.logits" for name in self.members]
-        shards = (self.shard(number) for number in range(len(self.shards)))
-        return np.concatenate([np.stack([s[c] for c in columns], axis=1) for s in shards])
+        shards = range(len(self.shards))
+        return np.concatenate(
+            [np.stack([self.fixed(s, c) for c in columns], axis=1) for s in shards]
+        )
 
     def top_k(self, places: Places) -> TopK:
         """The members' kept classes and the rest."""
@@ -223,13 +238,36 @@ class KnowledgeStore(KnowledgeSource):
     def gather(self, field: str, places: Places, kind: torch.dtype = torch.float32) -> Tensor:
         """A column's values at these places, as float32."""
         if len(self.shards) == 1:
-            return torch.from_numpy(self.shard(0)[field].take(places.positions, axis=0)).to(kind)
+            return torch.from_numpy(self.fixed(0, field).take(places.positions, axis=0)).to(kind)
         shape, dtype = self.fields[field]
         found = np.empty((len(places.positions), *shape), dtype)
         for number, begin, end in places.groups:
-            column, part = self.shard(number)[field], slice(begin, end)
+            column, part = self.fixed(number, field), slice(begin, end)
             column.take(places.positions[part], axis=0, out=found[part], mode="clip")
         return torch.from_numpy(found)[places.back].to(kind)
+
+    def gather_tokens(
+        self, field: str, places: Places
+    ) -> tuple[Float[Tensor, "b ..."], Int[Tensor, " b"]]:
+        """A column's values per token at these places, padded, and how many tokens each has."""
+        groups = [
+            (self.varying(number, field), places.positions[begin:end])
+            for number, begin, end in places.groups or [(0, 0, 0)]
+        ]
+        found, counts = padded(groups)
+        return found[places.back].to(torch.float32), counts[places.back]
+
+    def fixed(self, number: int, field: str) -> np.ndarray[Any, Any]:
+        """A shard's column of fixed shape."""
+        column = self.shard(number)[field]
+        assert not isinstance(column, Ragged)
+        return column
+
+    def varying(self, number: int, field: str) -> Ragged:
+        """A shard's column of varying length."""
+        column = self.shard(number)[field]
+        assert isinstance(column, Ragged)
+        return column
 
     def shard(self, number: int) -> Columns:
         """The columns of a shard, mapped and checked when first asked for.

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from limbeck.errors import DataError, StoreError
 from limbeck.fingerprint import digest
@@ -32,6 +33,9 @@ def subject_of(
     temperatures: Sequence[float],
     hidden_dtype: FloatType,
     keep: Keep,
+    hidden_tokens: int | None = None,
+    hidden_width: int | None = None,
+    projection_seed: int = 0,
 ) -> Subject:
     """The request, with what follows from it settled: k = c is dense, a geometric top-k is a mix.
 
@@ -54,6 +58,9 @@ def subject_of(
         temperatures=() if k is None else settled_temperatures(temperatures),
         hidden_dtype=hidden_dtype,
         keep=keep,
+        hidden_tokens=settled_size("hidden_tokens", hidden_tokens),
+        hidden_width=settled_size("hidden_width", hidden_width),
+        projection_seed=None if hidden_width is None else projection_seed,
     )
 
 
@@ -68,7 +75,7 @@ def about(teacher: Teacher, transfer_set: TransferSet) -> Subject:
         combine = teacher.combine if len(members) > 1 else combine
         weights = teacher.weights
     return Subject(
-        teachers=records_of(teacher),
+        teachers=records_of(teacher, transfer_set),
         combine=combine,
         weights=weights,
         classes=tuple(str(name) for name in transfer_set.classes),
@@ -83,11 +90,19 @@ def about(teacher: Teacher, transfer_set: TransferSet) -> Subject:
     )
 
 
-def records_of(teacher: Teacher) -> tuple[TeacherRecord, ...]:
-    """Name and fingerprint of each teacher, with one in memory at a time."""
+def records_of(
+    teacher: Teacher, transfer_set: TransferSet | None = None
+) -> tuple[TeacherRecord, ...]:
+    """Name, fingerprint and tokenizer of each teacher, with one in memory at a time.
+
+    A teacher without a tokenizer of its own reads the tokens of the transfer set.
+    """
     records = []
+    tokens = None if transfer_set is None else transfer_set.tokenization
     for name, member in zip(member_names(teacher.members), teacher.members, strict=True):
-        records.append(TeacherRecord(name, member.fingerprint))
+        tokenization = member.tokenization or tokens
+        tokenizer = None if tokenization is None else tokenization.fingerprint
+        records.append(TeacherRecord(name, member.fingerprint, tokenizer))
         if len(teacher.members) > 1:
             member.release()
     return tuple(records)
@@ -118,10 +133,11 @@ def views_of(transfer_set: TransferSet) -> ViewsRecord:
             f"{transfer_set.name} has views without end, and a store holds a number of them. Give "
             "Views a count, such as 4."
         )
-    probes = []
+    probes: list[Tensor | list[str]] = []  # of texts: which tokens they become is the reader's own
     for number in range(PROBES):
         row = torch.tensor([number * (examples - 1) // (PROBES - 1)])
-        probes.append(transfer_set.batch(row, number % views).inputs)
+        probe = transfer_set.batch(row, number % views)
+        probes.append(probe.inputs if probe.texts is None else list(probe.texts))
     augmented = getattr(transfer_set, "transform", None) is not None
     return ViewsRecord(
         count=views,
@@ -140,6 +156,12 @@ def settled_top_k(top_k: int | None, classes: int) -> int | None:
             "all of them."
         )
     return top_k
+
+
+def settled_size(name: str, value: int | None) -> int | None:
+    if value is not None and value < 1:
+        raise StoreError(f"{name} is {value}. Use 1 or more, or leave it out to keep all.")
+    return value
 
 
 def settled_temperatures(temperatures: Sequence[float]) -> tuple[float, ...]:

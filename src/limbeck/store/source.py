@@ -19,7 +19,7 @@ class KnowledgeSource(ABC):
         views: How many views of each example it knows; 1 where there is no augmentation, None
             where a living teacher answers about any number of them.
         hidden_shapes: Shape of each hidden feature without the batch axis, by the name that
-            `Knowledge.hidden` uses.
+            `Knowledge.hidden` uses; -1 for the tokens of a layer that answers per token.
         temperatures: The only temperatures that a top-k store can soften at; None means any.
         ahead: For how many batches it is best read at once, >= 1; 1 where answers may change from
             one update to the next.

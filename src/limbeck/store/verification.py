@@ -10,6 +10,7 @@ from torch import Tensor
 from limbeck import seeding
 from limbeck.errors import StoreError
 from limbeck.store.answers import answer
+from limbeck.store.choosing import chosen_tokens
 from limbeck.store.encoding import centred, top_k
 from limbeck.store.layout import Layout, log_softmax
 from limbeck.store.reader import KnowledgeStore
@@ -118,17 +119,23 @@ def differences(
 ) -> Tensor:
     stored = store.read(rows, view)
     subject = store.manifest.subject
-    answers, hidden = [], {}
+    answers, hidden, lengths = [], {}, {}
     for record, member in zip(subject.teachers, teacher.members, strict=True):
-        outputs = answer(member, transfer_set, rows, view)
+        outputs = chosen_tokens(answer(member, transfer_set, rows, view), subject)
         member.release()
         answers.append(centred(outputs.logits))
         for layer, value in outputs.hidden.items():
-            hidden[subject.hidden_name(record.name, layer)] = value
+            name = subject.hidden_name(record.name, layer)
+            hidden[name], lengths[name] = value, outputs.lengths.get(layer)
     members = torch.stack(answers)
     if subject.keep == "mix":
         members = centred(Layout(subject).combined(log_softmax(members))[None]).float()
-    excess = [excess_of(stored.hidden[n], hidden[n], subject.hidden_dtype) for n in hidden]
+    excess = [
+        excess_of_tokens(
+            (stored.hidden[n], hidden[n]), (stored.lengths.get(n), lengths[n]), subject.hidden_dtype
+        )
+        for n in hidden
+    ]
     if isinstance(stored.logits, TopK):
         today = top_k(members, stored.logits.indices, subject.temperatures)
         pairs = [(stored.logits.values, today.values)]
@@ -137,6 +144,22 @@ def differences(
         pairs = [(stored.logits, members)]
     excess += [excess_of(a[m], b[m], subject.dtype) for a, b in pairs for m in range(len(a))]
     return torch.stack(excess).amax(dim=0)
+
+
+def excess_of_tokens(
+    values: tuple[Tensor, Tensor], counts: tuple[Tensor | None, Tensor | None], dtype: str
+) -> Tensor:
+    """As `excess_of`; infinite for an example that has another number of tokens today."""
+    before, now = counts
+    if before is None and now is None:
+        return excess_of(*values, dtype)
+    if before is None or now is None:
+        return torch.full((len(values[0]),), torch.inf)
+    shape = [max(sizes) for sizes in zip(values[0].shape, values[1].shape, strict=True)]
+    stored, today = (value.new_zeros(shape) for value in values)
+    for whole, value in ((stored, values[0]), (today, values[1])):
+        whole[tuple(map(slice, value.shape))] = value
+    return excess_of(stored, today, dtype).masked_fill(before != now, torch.inf)
 
 
 def excess_of(stored: Tensor, today: Tensor, dtype: str) -> Tensor:

@@ -6,7 +6,7 @@ into the same batches, so a shard that is redone has the same bytes.
 
 import errno
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -19,27 +19,37 @@ from torch import Tensor
 from limbeck import __version__
 from limbeck.errors import StoreError, TeacherError
 from limbeck.store.answers import answer
+from limbeck.store.buffers import Buffers, Gathered
+from limbeck.store.choosing import chosen_tokens
 from limbeck.store.fidelity import Measures, fidelity, summed
-from limbeck.store.files import Columns, map_columns, sync_folder, write_columns, write_whole
+from limbeck.store.files import (
+    Column,
+    Columns,
+    map_columns,
+    sync_folder,
+    write_columns,
+    write_whole,
+)
 from limbeck.store.format import (
     FORMAT_VERSION,
     MANIFEST,
     Field,
     Manifest,
+    RaggedColumn,
     Shard,
     Subject,
-    manifest_bytes,
 )
 from limbeck.store.journal import JOURNAL, Job, Journal, locked, part_name, shard_name
 from limbeck.store.layout import Layout
+from limbeck.store.manifest import manifest_bytes
+from limbeck.store.ragged import Ragged
+from limbeck.store.trial import check_same_layers, per_token, rows_of_a_shard
 from limbeck.teachers.teacher import Teacher
 from limbeck.transfer_sets.transfer_set import TransferSet
-from limbeck.types import Outputs
 
 __all__ = ["Progress", "write_store"]
 
 Progress = Callable[[str, int, int], None]
-BUFFER_BYTES = 256 * 2**20
 BLOCK_NUMBERS = 2**18
 
 
@@ -92,23 +102,6 @@ def make_folder(folder: Path) -> None:
         ) from None
 
 
-def rows_of_a_shard(
-    teacher: Teacher, transfer_set: TransferSet, subject: Subject, shard_rows: int
-) -> int:
-    """Shard rows as a multiple of the views, so that the buffer of a member keeps its bound.
-
-    The first member's answer about one example says how wide its hidden features are.
-    """
-    numbers = 4 * len(subject.classes)
-    if subject.hidden:
-        first = teacher.members[0]
-        hidden = answer(first, transfer_set, torch.tensor([0]), 0).hidden
-        numbers += 4 * sum(value.numel() for value in hidden.values())
-    bounded = max(1, min(shard_rows, BUFFER_BYTES // numbers))
-    views = subject.views.count
-    return max(views, bounded - bounded % views)
-
-
 class Writer:
     """The passes over one job.
 
@@ -142,9 +135,10 @@ class Writer:
     def run(self) -> None:
         """Every member over every shard that is not finished, then the manifest."""
         for number, member in enumerate(self.members):
-            for shard in range(self.shards):
-                if not self.finished(number, shard):
-                    self.annotate(number, member, shard)
+            missing = [s for s in range(self.shards) if not self.finished(number, s)]
+            layers = per_token(member, self.transfer_set) if missing else frozenset()
+            for shard in missing:
+                self.annotate(number, member, shard, layers)
             self.report(number, self.subject.rows)
             member.release()
         self.finish()
@@ -153,24 +147,29 @@ class Writer:
         """Whether a part, or the shard that it went into, is there."""
         return not {(member, shard), (self.last, shard)}.isdisjoint(self.journal.entries)
 
-    def annotate(self, number: int, member: Teacher, shard: int) -> None:
-        """Run one member over one shard and write its part, or, if it is the last, the shard."""
+    def annotate(self, number: int, member: Teacher, shard: int, layers: frozenset[str]) -> None:
+        """Run one member over one shard and write its part, or, if it is the last, the shard.
+
+        `layers` are those of its hidden layers that answer per token.
+        """
         first = shard * self.job.shard_rows
         count = min(self.job.shard_rows, self.subject.rows - first)
         parts = self.parts(shard) if number == self.last else []
-        columns: dict[str, np.ndarray] = {}
+        buffers = Buffers(count)
         measures = []
         for block in self.blocks(count):
-            outputs = self.answers(number, member, first + block.start, block.stop - block.start)
+            start, rows = first + block.start, block.stop - block.start
+            answers = self.answers(number, member, start, rows, layers)
             if number == self.last:
-                slices = [{name: column[block] for name, column in p.items()} for p in parts]
-                encoded, measure = self.layout.whole(outputs.logits, slices)
+                earlier = [sliced(part, block) for part in parts]
+                encoded, measure = self.layout.whole(answers.logits, earlier)
             else:
-                encoded, measure = self.layout.part(number, outputs.logits)
-            hidden = self.layout.hidden(number, outputs.hidden)
+                encoded, measure = self.layout.part(number, answers.logits)
+            hidden = self.layout.hidden(number, answers.hidden())
             self.check_range(member, hidden)
-            fill(columns, {**encoded, **hidden}, block, count)
+            buffers.fill(block, {**encoded, **hidden})
             measures.append(measure)
+        columns = buffers.columns()
         if number == self.last:
             columns = self.whole(columns, parts, first, count)
         self.write(number, shard, columns, summed(measures))
@@ -182,17 +181,17 @@ class Writer:
         for begin in range(0, count, rows):
             yield slice(begin, min(begin + rows, count))
 
-    def answers(self, number: int, member: Teacher, first: int, count: int) -> Outputs:
+    def answers(
+        self, number: int, member: Teacher, first: int, count: int, layers: frozenset[str]
+    ) -> Gathered:
         """What a member says about these rows, asked batch by batch."""
-        found: dict[str, Tensor] = {}
+        found = Gathered(count, self.subject.hidden_dtype)
         for rows, view, where in self.batches(first, count):
             outputs = answer(member, self.transfer_set, rows, view)
-            for name, value in {"": outputs.logits, **outputs.hidden}.items():
-                if name not in found:
-                    found[name] = value.new_empty((count, *value.shape[1:]))
-                found[name][where] = value
+            check_same_layers(member, outputs, layers)
+            found.put(where, chosen_tokens(outputs, self.subject))
             self.report(number, first + where.stop)
-        return Outputs(found.pop(""), found)
+        return found
 
     def batches(self, first: int, count: int) -> Iterator[tuple[Int[Tensor, " b"], int, slice]]:
         """Examples, view and where their answers belong among these rows."""
@@ -205,17 +204,17 @@ class Writer:
                 yield rows, view, slice(offset + view, offset + len(rows) * views, views)
 
     def whole(
-        self, own: Columns, parts: list[dict[str, np.ndarray]], first: int, count: int
-    ) -> dict[str, np.ndarray]:
+        self, own: Columns, parts: Sequence[Columns], first: int, count: int
+    ) -> dict[str, Column]:
         """All columns of a shard: the checks, the last member's, and those of the parts."""
         views = self.subject.views.count
         checks = self.checks[first // views : (first + count) // views].astype(np.uint16)
-        columns = {"check": np.repeat(checks, views)}
+        columns: dict[str, Column] = {"check": np.repeat(checks, views)}
         for part in parts:
             columns |= {name: c for name, c in part.items() if not name.endswith(".spool")}
         return self.layout.order({**columns, **own})
 
-    def parts(self, shard: int) -> list[dict[str, np.ndarray]]:
+    def parts(self, shard: int) -> list[dict[str, Column]]:
         return [map_columns(self.folder / part_name(m, shard)) for m in range(self.last)]
 
     def write(self, number: int, shard: int, columns: Columns, measures: Measures) -> None:
@@ -239,8 +238,9 @@ class Writer:
         finals = [self.journal.entries[self.last, shard] for shard in range(self.shards)]
         entries = [self.journal.entries[key] for key in sorted(self.journal.entries)]
         columns = map_columns(self.folder / finals[0].file)
+        varying = tuple(self.ragged_column(n) for n, c in columns.items() if isinstance(c, Ragged))
         return Manifest(
-            format_version=FORMAT_VERSION,
+            format_version=FORMAT_VERSION if varying else 1,
             versions={
                 "limbeck": __version__,
                 "numpy": np.__version__,
@@ -249,7 +249,7 @@ class Writer:
             },
             subject=self.subject,
             fields=tuple(Field(n, str(c.dtype), c.shape[1:]) for n, c in columns.items()),
-            ragged=(),
+            ragged=varying,
             rows=self.subject.rows,
             shard_rows=self.job.shard_rows,
             shards=tuple(Shard(e.file, e.rows, e.bytes, e.sha256) for e in finals),
@@ -258,9 +258,19 @@ class Writer:
             checksum="",
         )
 
+    def ragged_column(self, name: str) -> RaggedColumn:
+        """How long a column of varying length is, over all shards."""
+        items = longest = 0
+        for shard in range(self.shards):
+            column = map_columns(self.folder / shard_name(shard))[name]
+            assert isinstance(column, Ragged)
+            items += len(column.items)
+            longest = max(longest, int(column.counts(np.arange(len(column))).max()))
+        return RaggedColumn(name, items, longest)
+
     def check_range(self, member: Teacher, hidden: Columns) -> None:
         for name, values in hidden.items():
-            if not np.isfinite(values).all():
+            if not np.isfinite(values.items if isinstance(values, Ragged) else values).all():
                 raise TeacherError(
                     f"hidden features of teacher '{member.name}' ({name}) exceed 65504, the "
                     "largest float16. Annotate with hidden_dtype='float32'."
@@ -272,12 +282,9 @@ class Writer:
             self.progress(f"annotate with {name}", rows, self.subject.rows)
 
 
-def fill(columns: dict[str, np.ndarray], values: Columns, where: slice, count: int) -> None:
-    """Put a batch into the buffers of a shard, which are made at the first batch."""
-    for name, value in values.items():
-        if name not in columns:
-            columns[name] = np.empty((count, *value.shape[1:]), value.dtype)
-        columns[name][where] = value
+def sliced(columns: Columns, block: slice) -> dict[str, np.ndarray]:
+    """These rows of the columns of fixed shape."""
+    return {n: column[block] for n, column in columns.items() if not isinstance(column, Ragged)}
 
 
 def clear_leftovers(folder: Path) -> None:

@@ -89,6 +89,7 @@ class Ensemble(Teacher):
         """
         logits: list[Tensor] = []
         hidden: dict[str, Tensor] = {}
+        lengths: dict[str, Tensor] = {}
         for member in self.teachers:
             outputs = member.outputs(batch)
             order = None if self.classes is None else in_order_of(member.classes, self.classes)
@@ -101,13 +102,14 @@ class Ensemble(Teacher):
                 )
             logits.append(answer if not logits else answer.to(logits[0].device))
             hidden |= {f"{member.name}.{layer}": v for layer, v in outputs.hidden.items()}
-        return Knowledge(torch.stack(logits), hidden, self.combine, self.weights)
+            lengths |= {f"{member.name}.{layer}": v for layer, v in outputs.lengths.items()}
+        return Knowledge(torch.stack(logits), hidden, self.combine, self.weights, lengths)
 
     def outputs(self, batch: Batch) -> Outputs:
         """The combined log-probabilities at temperature 1, as logits, and all hidden features."""
         knowledge = self.knowledge(batch)
         combined: Float[Tensor, "b c"] = knowledge.log_probs(1.0)
-        return Outputs(combined, knowledge.hidden)
+        return Outputs(combined, knowledge.hidden, knowledge.lengths)
 
     def release(self) -> None:
         """Give every member's memory back."""

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
+from limbeck.transfer_sets.tokenization import Tokenization
 from limbeck.types import Batch, Knowledge, Outputs
 
 __all__ = ["Teacher"]
@@ -17,11 +18,14 @@ class Teacher(ABC):
         classes: The names of its classes in its own order, or None if it does not know them. Where
             known, answers are brought into the transfer set's order, or refused.
         hidden: The layers whose activations `outputs` returns.
+        tokenization: How it reads texts, where it has a tokenizer of its own; None: it reads the
+            tokens of the transfer set, or no texts.
     """
 
     name: str
     classes: tuple[str, ...] | None = None
     hidden: tuple[str, ...] = ()
+    tokenization: Tokenization | None = None
 
     @property
     @abstractmethod
@@ -35,7 +39,7 @@ class Teacher(ABC):
     def knowledge(self, batch: Batch) -> Knowledge:
         """Its answer in the form that objectives read."""
         outputs = self.outputs(batch)
-        return Knowledge(outputs.logits.unsqueeze(0), outputs.hidden)
+        return Knowledge(outputs.logits.unsqueeze(0), outputs.hidden, lengths=outputs.lengths)
 
     @property
     def members(self) -> tuple["Teacher", ...]:
