@@ -37,6 +37,16 @@ def test_training_and_test_rows_are_apart_and_scaled_by_the_training_rows():
     assert study.divided("wine", 1)[0].ids != train.ids
 
 
+def test_more_rows_do_not_mean_more_updates():
+    """A student of 20 times the rows that is only better for being trained 20 times as long."""
+    train, _ = study.divided("wine", 0)
+    settings = study.Settings(("wine",), 1, (20,), updates=300, trees=1, nets=1)
+    for data in (train, study.munge(train, 20)):
+        training = study.training_for(data, settings)
+        made = training.epochs * -(-len(data) // training.batch_size)
+        assert abs(made - 300) <= 0.05 * 300
+
+
 def test_shares_are_of_the_mean_gain():
     """A split without a gain of its own would make a share of any size."""
     found = [accuracies(0.90, 0.88, 0.80), accuracies(0.94, 0.90, 0.82)]

@@ -2,9 +2,10 @@
 
 Published: Bucila, Caruana & Niculescu-Mizil, "Model compression", KDD 2006,
 https://doi.org/10.1145/1150402.1150464. A large ensemble labels synthetic examples, and a small net
-that learns them keeps most of what the ensemble gains over such a net; MUNGE makes better examples
-than RANDOM, which draws every attribute by itself. Ba & Caruana, "Do Deep Nets Really Need to be
-Deep?", 2014, https://arxiv.org/abs/1312.6184, regress on the logits, normalised per output.
+that learns them keeps most of what the ensemble gains over such a net (about 0.97 over the paper's
+eight problems, quoted from memory); MUNGE makes better examples than RANDOM, which draws every
+attribute by itself. Ba & Caruana, "Do Deep Nets Really Need to be Deep?", 2014,
+https://arxiv.org/abs/1312.6184, regress on the logits, normalised per output.
 
 Ours: tables that come with scikit-learn, of which a small part is for training and the rest is
 test. The ensemble is a forest, boosted trees and nets, all fitted on that part. Every student makes
@@ -16,28 +17,22 @@ are not comparable digit by digit. With small test parts the gain itself is unce
 not above two standard errors over the splits no share is stated.
 """
 
-import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
 import torch
 
 import limbeck as lb
-from limbeck.evaluation import score
 from limbeck.store import logit_deviations
-from limbeck.studies.study import Study
-from limbeck.studies.table import Figure, Row, measured
+from limbeck.studies.charts import lines
+from limbeck.studies.study import Study, accuracy
+from limbeck.studies.table import Row, measured, row, that
 from limbeck.transfer_sets import Arrays, marginals, munge, split
 
-if TYPE_CHECKING:
-    import altair
-
-__all__ = ["PUBLISHED", "SIZES", "Settings", "run"]
-
-PUBLISHED = {"MUNGE": "about 0.97 of the gain", "RANDOM": "less than MUNGE"}
-"""The paper's summary over its eight problems; the share is quoted from memory."""
+__all__ = ["run"]
 
 ROWS = {"digits": 400, "breast cancer": 100, "wine": 45}
 BATCH = 64
@@ -47,23 +42,14 @@ UNITS = 64
 
 @dataclass(frozen=True)
 class Settings:
-    """How much is done.
-
-    Attributes:
-        tables: Names of scikit-learn's tables.
-        splits: Random divisions of each into training and test rows.
-        times: Synthetic examples for each training row.
-        updates: Of every net and student.
-        trees: Of the forest; boosting has a tenth as many rounds.
-        nets: In the ensemble.
-    """
+    """Tables, random divisions of each, and synthetic examples for each training row."""
 
     tables: tuple[str, ...]
     splits: int
     times: tuple[int, ...]
-    updates: int
-    trees: int
-    nets: int
+    updates: int  # of every net and student
+    trees: int  # of the forest; boosting has a tenth as many rounds
+    nets: int  # in the ensemble
 
 
 SIZES = {
@@ -75,25 +61,23 @@ SIZES = {
 
 def run(study: Study) -> list[Row]:
     """All splits of all tables; accuracies and shares of the gain."""
-    settings, rows, points = SIZES[study.size], [], []
+    settings = SIZES[study.size]
+    rows: list[Row] = []
+    points: list[dict[str, Any]] = []
     for table in settings.tables:
-        found = [
-            study.once(
-                f"{table}, split {number}",
-                functools.partial(one_split, study, settings, table, number),
-                settings=repr(settings),
-            )
-            for number in range(settings.splits)
-        ]
+        one = partial(one_split, study, settings, table)
+        found = study.repeat(f"{table}, split", settings.splits, one, settings=repr(settings))
         rows += table_rows(table, found, settings)
         points += [
-            {"table": table, "way": way, "examples": int(count), "accuracy": figure.mean}
-            for arm in found[0]
-            for way, _, count in [arm.partition(" x ")]
-            for figure in [measured([100 * each[arm] for each in found])]
-            if count
+            {"table": table, "way": way, "times": int(times), "accuracy": 100 * each[arm]}
+            for each in found
+            for arm in each
+            for way, _, times in [arm.partition(" x ")]
+            if times
         ]
-    study.figure("accuracy", chart(points))
+    titles = {"times": "synthetic per row", "accuracy": "test accuracy, %"}
+    scaled = partial(lines, scales=("symlog", "linear"), titles=titles)
+    study.figure("accuracy", scaled(points, "times", "accuracy", colour="way", panel="table"))
     return rows
 
 
@@ -101,153 +85,88 @@ def one_split(study: Study, settings: Settings, table: str, number: int) -> dict
     """Test accuracies in [0, 1] of the ensemble and of every student of one division."""
     train, test = divided(table, number)
     ensemble = fitted(study, settings, train, number)
-    inputs, classes = math.prod(train.input_shape), len(train.classes)
-    found = {"ensemble": accuracy(ensemble, test)}
     sets: dict[str, lb.TransferSet] = {"the given rows": train}
     for times in settings.times:
         sets[f"MUNGE x {times}"] = munge(train, times, seed=number)
         sets[f"RANDOM x {times}"] = marginals(train, times * len(train), seed=number)
-    student = lb.students.mlp(inputs, [UNITS], classes)
-    found["labels"] = accuracy(
-        trained(study, settings, student, None, train, lb.HardLabels(), number), test
-    )
+    arms: list[tuple[str, lb.KnowledgeStore | None, lb.TransferSet, lb.Objective]]
+    arms = [("labels", None, train, lb.HardLabels())]
     for name, data in sets.items():
-        folder = study.folder / "stores" / f"{table}-{number}-{name}".replace(" ", "-")
-        store = lb.annotate(ensemble, data, folder, dtype="float32")
-        objective = lb.LogitMatching(logit_deviations(store))
-        learned = trained(study, settings, student, store, data, objective, number)
-        found[name] = accuracy(learned, test)
+        store = study.annotate(ensemble, data, f"{table}-{number}-{name}".replace(" ", "-"))
+        arms.append((name, store, data, lb.LogitMatching(logit_deviations(store))))
         if name == f"MUNGE x {max(settings.times)}":
-            soft = trained(study, settings, student, store, data, lb.SoftTargets(1.0), number)
-            found["MUNGE, soft targets"] = accuracy(soft, test)
+            arms.append(("MUNGE, soft targets", store, data, lb.SoftTargets(1.0)))
+    student = lb.students.mlp(math.prod(train.input_shape), [UNITS], len(train.classes))
+    found = {"ensemble": accuracy(ensemble, test) / 100}
+    for name, known, data, objective in arms:
+        training = training_for(data, settings)
+        run = study.distill(student, known, data, objective, training, seed=number)
+        found[name] = accuracy(run.student, test) / 100
     return found
 
 
-def divided(table: str, number: int) -> tuple[Arrays, Arrays]:
+def divided(table: str, number: int) -> tuple[lb.TransferSet, ...]:
     """Training and test rows; numbers standardised by the training rows."""
     from sklearn import datasets
 
-    load = {
-        "digits": datasets.load_digits,
-        "breast cancer": datasets.load_breast_cancer,
-        "wine": datasets.load_wine,
-    }[table]
-    bunch = load()
-    names = [str(name) for name in bunch.target_names]
-    whole = Arrays(bunch.data, bunch.target, classes=names, name=table)
-    first, second = split(whole, ROWS[table], seed=number)
-    given = first.batch(torch.arange(len(first))).inputs
-    mean, deviation = given.mean(dim=0), given.std(dim=0).clamp(min=1e-3)
-    parts = []
-    for part in (first, second):
-        values = (part.batch(torch.arange(len(part))).inputs - mean) / deviation
-        parts.append(
-            Arrays(values, part.labels, classes=names, ids=part.ids, name=f"{table} {number}")
-        )
-    return parts[0], parts[1]
+    bunch = getattr(datasets, f"load_{table.replace(' ', '_')}")()
+    values, names = torch.from_numpy(bunch.data).float(), [str(n) for n in bunch.target_names]
+    made = partial(Arrays, labels=bunch.target, classes=names, name=f"{table} {number}")
+    given = [int(each) for each in split(made(values), ROWS[table], seed=number)[0].ids]
+    mean, deviation = values[given].mean(dim=0), values[given].std(dim=0).clamp(min=1e-3)
+    return split(made((values - mean) / deviation), ROWS[table], seed=number)
 
 
-def fitted(study: Study, settings: Settings, train: Arrays, number: int) -> lb.Ensemble:
+def fitted(study: Study, settings: Settings, train: lb.TransferSet, number: int) -> lb.Ensemble:
     """The ensemble: a forest, boosted trees and nets, each with the weight of a third."""
     from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 
-    inputs, labels = train.inputs.numpy(), train.labels.numpy()
+    inputs, labels = train.batch(torch.arange(len(train))).inputs.numpy(), train.labels.numpy()
     forest = RandomForestClassifier(settings.trees, random_state=number)
     boosting = HistGradientBoostingClassifier(
         max_iter=settings.trees // 10, min_samples_leaf=5, random_state=number
     )
     members: list[lb.Teacher] = [
         lb.Estimator(forest.fit(inputs, labels), classes=train.classes, name="forest"),
-        lb.Estimator(boosting.fit(inputs, labels), name="boosting", classes=train.classes),
+        lb.Estimator(boosting.fit(inputs, labels), classes=train.classes, name="boosting"),
     ]
     wide = lb.students.mlp(inputs.shape[1], [UNITS], len(train.classes), dropout=0.2)
+    training = training_for(train, settings)
     for net in range(settings.nets):
         seed = 1000 * (net + 1) + number
-        learned = trained(study, settings, wide, None, train, lb.HardLabels(), seed)
-        members.append(lb.TorchModule.from_student(learned, name=f"net{net}"))
-    weights = [1.0, 1.0, *[1.0 / settings.nets] * settings.nets]
-    return lb.Ensemble(members, combine="arithmetic", weights=weights)
+        run = study.distill(wide, None, train, lb.HardLabels(), training, seed=seed)
+        members.append(lb.TorchModule.from_student(run.student, name=f"net{net}"))
+    third = [1.0 / settings.nets] * settings.nets
+    return lb.Ensemble(members, combine="arithmetic", weights=[1.0, 1.0, *third])
 
 
-def trained(
-    study: Study,
-    settings: Settings,
-    student: lb.Student,
-    store: lb.KnowledgeStore | None,
-    data: lb.TransferSet,
-    objective: lb.Objective,
-    seed: int,
-) -> lb.Student:
-    """A student after the study's number of updates, whatever the size of its data."""
+def training_for(data: lb.TransferSet, settings: Settings) -> lb.Training:
+    """The study's number of updates, whatever the size of the data."""
     epochs = max(1, round(settings.updates / math.ceil(len(data) / BATCH)))
-    training = lb.Training(epochs=epochs, batch_size=BATCH, optimizer=lb.AdamW(0.005))
-    run = lb.distill(
-        student, store, data, objective, training, seed=seed, device="cpu",
-        checkpoint=study.folder / "checkpoints", progress=study.progress,
-    )  # fmt: skip
-    return run.student
+    return lb.Training(epochs=epochs, batch_size=BATCH, optimizer=lb.AdamW(0.005))
 
 
-def accuracy(model: lb.Teacher | lb.Student, test: lb.TransferSet) -> float:
-    return float((score(model, test).argmax(dim=1) == test.labels).double().mean())
-
-
-def table_rows(table: str, found: Sequence[dict[str, float]], settings: Settings) -> list[Row]:
+def table_rows(table: str, found: Sequence[Mapping[str, float]], settings: Settings) -> list[Row]:
     """Accuracies of one table, and which share of the ensemble's gain each way kept."""
     most = max(settings.times)
-    rows = [
-        Row(
-            f"{table}: test accuracy of {arm}, %", "", measured([100 * each[arm] for each in found])
-        )
-        for arm in found[0]
-    ]
-    gains = measured([each["ensemble"] - each["labels"] for each in found])
-    if not gains.mean > 2 * gains.sd / math.sqrt(gains.n):
-        unsure = f"the ensemble gains {100 * gains.mean:.2f} points: too little to share."
-        gained = measured([100 * (each["ensemble"] - each["labels"]) for each in found])
-        return [*rows, Row(f"{table}: gain of the ensemble, points", "", gained, why=unsure)]
-    shares = {way: share(found, f"{way} x {most}", gains.mean) for way in PUBLISHED}
-    ahead = measured([each[f"MUNGE x {most}"] - each[f"RANDOM x {most}"] for each in found])
-    holds = ahead.mean > 0
-    why = f"RANDOM was ahead of MUNGE by {-100 * ahead.mean:.2f} points."
-    rows.append(
-        Row(
-            f"{table}: share of the gain kept, MUNGE, {most} times the rows",
-            PUBLISHED["MUNGE"],
-            shares["MUNGE"],
-            "more than RANDOM",
-            holds,
-            "" if holds else why,
-        )
-    )
-    what = f"{table}: share of the gain kept"
-    soft = share(found, "MUNGE, soft targets", gains.mean)
+    munged, drawn = f"MUNGE x {most}", f"RANDOM x {most}"
+    percent = {arm: [100 * each[arm] for each in found] for arm in found[0]}
+    rows = [row(f"{table}: test accuracy of {arm}, %", values) for arm, values in percent.items()]
+    gain = measured([100 * (each["ensemble"] - each["labels"]) for each in found])
+    if not gain.mean > 2 * gain.sd / math.sqrt(gain.n):
+        unsure = f"the ensemble gains {gain.mean:.2f} points: too little to share."
+        return [*rows, Row(f"{table}: gain of the ensemble, points", "", gain, why=unsure)]
+
+    def share(arm: str) -> list[float]:
+        return [100 * (each[arm] - each["labels"]) / gain.mean for each in found]
+
+    lead = 100 * measured([each[munged] - each[drawn] for each in found]).mean
+    why = f"RANDOM was ahead of MUNGE by {-lead:.2f} points."
+    what, times = f"{table}: share of the gain kept", f"{most} times the rows"
+    more, paper = that("more than RANDOM", lead > 0), "about 0.97 of the gain"
     return [
         *rows,
-        Row(f"{what}, RANDOM, {most} times the rows", PUBLISHED["RANDOM"], shares["RANDOM"]),
-        Row(f"{what}, MUNGE, {most} times the rows, soft targets", "", soft),
+        row(f"{what}, MUNGE, {times}", share(munged), paper, more, why),
+        row(f"{what}, RANDOM, {times}", share(drawn), "less than MUNGE"),
+        row(f"{what}, MUNGE, {times}, soft targets", share("MUNGE, soft targets")),
     ]
-
-
-def share(found: Sequence[dict[str, float]], arm: str, gain: float) -> Figure:
-    """Each split's gain of an arm over the net from labels, in shares of the mean gain."""
-    return measured([(each[arm] - each["labels"]) / gain for each in found])
-
-
-def chart(points: Sequence[dict[str, Any]]) -> "altair.FacetChart":
-    """Accuracy by the number of synthetic examples for each row, a panel for each table."""
-    import altair as alt
-
-    line = (
-        alt.Chart(alt.Data(values=list(points)))  # type: ignore[no-untyped-call]
-        .mark_line(point=True)
-        .encode(
-            x=alt.X("examples:Q", scale=alt.Scale(type="symlog"), title="synthetic per row"),
-            y=alt.Y("accuracy:Q", scale=alt.Scale(zero=False), title="test accuracy, %"),
-            color=alt.Color("way:N", sort=None, title=None),
-        )
-    )
-    panels: altair.FacetChart = line.facet(column=alt.Column("table:N", title=None)).resolve_scale(
-        y="independent"
-    )
-    return panels
