@@ -8,7 +8,8 @@ import limbeck as lb
 from limbeck import seeding
 from limbeck.errors import LimbeckError
 from limbeck.evaluation.curve import LearningCurve
-from limbeck.learning_curves import epochs_for, learning_curve, top_class
+from limbeck.learning_curves import learning_curve, top_class
+from limbeck.together import train_together
 from limbeck.transfer_sets import Arrays
 
 SETTINGS = {"seeds": 2, "sizes": (0.1, 0.25, 0.5, 1.0), "device": "cpu"}
@@ -99,12 +100,22 @@ def test_the_largest_part_is_foretold_from_the_others(data, store):
     assert short.foretold is None
 
 
-def test_every_part_gets_as_many_updates_as_the_largest():
+def test_every_part_gets_as_many_updates_as_the_largest(data, store, monkeypatch):
     """A small part trained for fewer updates would make every curve look steep."""
-    training = lb.Training(epochs=20, batch_size=128)
-    for count in (16, 100, 128, 300, 1000):
-        updates = epochs_for(count, 1000, training) * int(np.ceil(count / 128))
-        assert updates == pytest.approx(160, abs=np.ceil(count / 128) / 2)
+    jobs = {}
+
+    def recorded(runs, **settings):
+        jobs.update({len(job.transfer_set): job for job, _ in runs})
+        return train_together(runs, **settings)
+
+    monkeypatch.setattr("limbeck.learning_curves.train_together", recorded)
+    training = lb.Training(epochs=5, batch_size=50)
+    learning_curve(
+        lb.students.mlp(6, [], 2), store, data, lb.SoftTargets(1.0), training, **SETTINGS
+    )
+    assert list(jobs) == [24, 60, 120, 240]
+    for size, job in jobs.items():
+        assert job.updates == pytest.approx(25, abs=np.ceil(size / 50) / 2)
 
 
 def test_the_top_class_of_a_top_k_store_is_that_of_the_dense_one(data, tmp_path):

@@ -103,6 +103,23 @@ def test_the_loop_equals_a_loop_written_by_hand(unlabelled):
     torch.testing.assert_close(weights(run).double(), expected, rtol=1e-4, atol=1e-5)
 
 
+def test_passes_make_up_the_updates_as_nearly_as_whole_passes_can():
+    """A last batch that is not full left uncounted: on few examples it is half of all updates."""
+    training = Training(epochs=7, batch_size=20)
+    for examples in (1, 19, 20, 21, 130):
+        run = distill(
+            students.mlp(5, [], 3),
+            None,
+            blobs(examples),
+            HardLabels(),
+            training.for_updates(12, examples),
+        )
+        batches = -(-examples // 20)
+        assert abs(run.job.updates - 12) <= batches / 2
+    assert training.for_updates(1, 1000).epochs == 1
+    assert training.for_updates(12, 20).batch_size == 20
+
+
 @pytest.mark.parametrize("unlabelled", [0, 40])
 def test_accumulated_parts_equal_the_whole_batch(unlabelled):
     """Prevents a loss that changes with the memory there is: uneven parts, missing labels."""

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,15 @@ class Training:
             )
         if self.precision not in ("float32", "bfloat16"):
             raise ValueError(f"precision is {self.precision!r}; it is 'float32' or 'bfloat16'.")
+
+    def for_updates(self, updates: int, examples: int) -> "Training":
+        """The same, with as many passes over so many examples as come nearest to these updates.
+
+        Args:
+            updates: How many, >= 1; at least one pass is made.
+            examples: Of the transfer set, >= 1.
+        """
+        return replace(self, epochs=max(1, round(updates / math.ceil(examples / self.batch_size))))
 
 
 @dataclass

@@ -12,7 +12,6 @@ Lampert 2019, https://arxiv.org/abs/2105.13093.
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +90,7 @@ def learning_curve(
     training = training or Training()
     check(sizes, seeds, held_out, multiples, confidence, training)
     judged, rest, counts = parted(knowledge, transfer_set, held_out, sizes)
+    updates = training.epochs * math.ceil(counts[-1] / training.batch_size)
     runs = []
     for seed, count in itertools.product(range(seeds), counts):
         mine = rest[seeding.permutation(len(rest), seed, "nested parts")]
@@ -100,7 +100,7 @@ def learning_curve(
             part,
             part.transfer_set,
             objective,
-            replace(training, epochs=epochs_for(count, counts[-1], training)),
+            training.for_updates(updates, count),
             checkpoint=checkpoint,
             device=device,
         )
@@ -132,12 +132,6 @@ def parted(
             "Give sizes that are different numbers of rows, at least 1."
         )
     return judged, rest, counts
-
-
-def epochs_for(count: int, largest: int, training: Training) -> int:
-    """How often to go over a part, for as many updates as the largest part gets."""
-    updates = training.epochs * math.ceil(largest / training.batch_size)
-    return max(1, round(updates / math.ceil(count / training.batch_size)))
 
 
 def top_class(knowledge: KnowledgeSource) -> Int[Tensor, " n"]:
