@@ -5,6 +5,10 @@ from limbeck.students.cnn import cnn
 from limbeck.students.mlp import mlp
 from limbeck.students.saving import load, save
 from limbeck.students.student import Student
+from limbeck.students.text_cnn import text_cnn
+from limbeck.students.text_gru import text_gru
+from limbeck.students.text_transformer import text_transformer
+from limbeck.students.transformers_classifier import transformers_classifier
 from limbeck.students.user_function import from_file, user_function
 
 __all__ = [
@@ -16,5 +20,9 @@ __all__ = [
     "load",
     "mlp",
     "save",
+    "text_cnn",
+    "text_gru",
+    "text_transformer",
+    "transformers_classifier",
     "user_function",
 ]

@@ -9,6 +9,10 @@ from limbeck.errors import LimbeckError, nearest
 from limbeck.students.cnn import cnn
 from limbeck.students.mlp import mlp
 from limbeck.students.student import Student
+from limbeck.students.text_cnn import text_cnn
+from limbeck.students.text_gru import text_gru
+from limbeck.students.text_transformer import text_transformer
+from limbeck.students.transformers_classifier import transformers_classifier
 from limbeck.students.user_function import from_file, is_reference, user_function
 
 __all__ = ["from_architecture", "parameters"]
@@ -18,7 +22,7 @@ def from_architecture(architecture: Mapping[str, Any], *, folder: str | Path = "
     """The student that a recipe or a saved student.json describes.
 
     Args:
-        architecture: One name, mlp, cnn or "path/to/file.py:function", and its arguments.
+        architecture: One name, such as mlp or "path/to/file.py:function", and its arguments.
         folder: Where the path of a user's file starts.
 
     Raises:
@@ -50,10 +54,11 @@ def from_architecture(architecture: Mapping[str, Any], *, folder: str | Path = "
 def parameters(name: str, *, folder: str | Path = ".") -> dict[str, bool]:
     """An architecture's parameters, and whether each must be given.
 
-    `inputs`, `classes` and `input_shape` are what a transfer set can fill in.
+    `inputs`, `classes` and `input_shape` are what a transfer set can fill in, and one of texts
+    `vocabulary`, `padding` and `max_length`.
 
     Args:
-        name: mlp, cnn or "path/to/file.py:function".
+        name: Such as mlp or "path/to/file.py:function".
         folder: Where the path of a user's file starts.
 
     Raises:
@@ -70,7 +75,8 @@ def parameters(name: str, *, folder: str | Path = ".") -> dict[str, bool]:
 
 def builder(name: str) -> Callable[..., Student]:
     """The function in limbeck that builds this architecture."""
-    known: dict[str, Callable[..., Student]] = {"mlp": mlp, "cnn": cnn}
+    functions = (mlp, cnn, text_cnn, text_gru, text_transformer, transformers_classifier)
+    known: dict[str, Callable[..., Student]] = {each.__name__: each for each in functions}
     if name not in known:
         raise LimbeckError(
             f"there is no student '{name}'. {nearest(name, known, what='students')} Or name a "

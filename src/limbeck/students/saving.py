@@ -1,7 +1,8 @@
 """A student on disk: student.safetensors and student.json, never a pickle.
 
 student.json holds the architecture as a recipe states it, the hidden layers, the class names, the
-input's shape, and the SHA-256 of the weights' file. It is written last, so that a kill in between
+input's shape, and the SHA-256 of the weights' file. A student of texts has tokenizer.json beside
+them, and its length and SHA-256 in student.json, which is written last, so that a kill in between
 is noticed when the student is loaded.
 """
 
@@ -11,8 +12,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 import limbeck
 from limbeck.errors import LimbeckError
@@ -20,8 +20,10 @@ from limbeck.students.architecture import from_architecture
 from limbeck.students.capture import check_layers
 from limbeck.students.student import Student
 from limbeck.students.user_function import is_reference
+from limbeck.students.weights import fill
+from limbeck.transfer_sets.tokenization import Tokenization
 
-__all__ = ["FORMAT", "description", "fill", "load", "save"]
+__all__ = ["FORMAT", "description", "load", "save"]
 
 FORMAT = 1
 """The number of student.json's format."""
@@ -39,7 +41,7 @@ def save(student: Student, folder: str | Path) -> Path:
     state = student.module.state_dict()
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
     weights = safetensors.torch.save(tensors)
-    facts = {
+    facts: dict[str, Any] = {
         "format": FORMAT,
         "limbeck": limbeck.__version__,
         "architecture": student.architecture,
@@ -49,9 +51,11 @@ def save(student: Student, folder: str | Path) -> Path:
         "parameters": student.parameters_count(),
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
     }
-    text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        if student.tokenization is not None:
+            facts["tokenization"] = save_tokenization(student.tokenization, folder)
+        text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
         replace_file(folder / "student.safetensors", weights)
         replace_file(folder / "student.json", text.encode())
     except OSError as error:
@@ -96,6 +100,7 @@ def load(folder: str | Path, *, module: nn.Module | Student | None = None) -> St
     student.hidden = tuple(facts["hidden"])
     student.classes = tuple(facts["classes"])
     student.input_shape = tuple(facts["input_shape"])
+    student.tokenization = load_tokenization(facts.get("tokenization"), folder)
     student.build = None
     student.module.eval()
     return student
@@ -126,8 +131,10 @@ def description(folder: Path) -> dict[str, Any]:
             f"to {FORMAT}. Use limbeck {facts.get('limbeck', 'that wrote it')} or newer."
         )
     lists = {"hidden": str, "classes": str, "input_shape": int}
+    tokenization = facts.get("tokenization")
     well_formed = (
         isinstance(facts.get("architecture"), dict)
+        and (tokenization is None or {"max_length", "sha256"} == set(tokenization))
         and isinstance(facts.get("weights_sha256"), str)
         and all(isinstance(facts.get(key), list) for key in lists)
         and all(type(value) is kind for key, kind in lists.items() for value in facts[key])
@@ -135,6 +142,34 @@ def description(folder: Path) -> dict[str, Any]:
     if not well_formed:
         raise damaged
     return facts
+
+
+def save_tokenization(tokenization: Tokenization, folder: Path) -> dict[str, Any]:
+    """Write tokenizer.json; what student.json says of it."""
+    content = tokenization.save(folder).read_bytes()
+    return {
+        "max_length": tokenization.max_length,
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+
+
+def load_tokenization(facts: dict[str, Any] | None, folder: Path) -> Tokenization | None:
+    """The saved tokenization, if there is one, or a LimbeckError if it is another."""
+    if facts is None:
+        return None
+    path = folder / "tokenizer.json"
+    try:
+        intact = hashlib.sha256(path.read_bytes()).hexdigest() == facts["sha256"]
+    except OSError as error:
+        raise LimbeckError(
+            f"{path} cannot be read: {error.strerror or error}. Save the student again."
+        ) from error
+    if not intact:
+        raise LimbeckError(
+            f"{path} is not the tokenizer that student.json beside it describes: its tokens would "
+            "mean other words. Save the student again."
+        )
+    return Tokenization(path, max_length=facts["max_length"])
 
 
 def rebuilt(facts: dict[str, Any], folder: Path) -> Student:
@@ -158,64 +193,6 @@ def wrapped(module: nn.Module | Student, facts: dict[str, Any]) -> Student:
     if isinstance(module, Student):
         return module.fresh(0)
     return Student(module, architecture=facts["architecture"])
-
-
-def fill(module: nn.Module, weights: Path, *, whose: str) -> None:
-    """Put a .safetensors file's weights and buffers into a module, all of them and no others.
-
-    Raises:
-        LimbeckError: if a name is missing or too much, or a shape differs.
-    """
-    tensors = read_weights(weights)
-    check_weights(module, tensors, weights, whose)
-    with torch.no_grad():
-        module.load_state_dict(tensors)
-
-
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors in a .safetensors file, or a LimbeckError."""
-    import safetensors.torch
-    from safetensors import SafetensorError
-
-    try:
-        tensors: dict[str, Tensor] = safetensors.torch.load_file(path)
-    except FileNotFoundError as error:
-        raise LimbeckError(f"there are no weights at {path}. Correct the path.") from error
-    except (OSError, SafetensorError) as error:
-        raise LimbeckError(
-            f"{path} cannot be read as a .safetensors file: {error}. Write it with "
-            "safetensors.torch.save_file(module.state_dict(), path)"
-        ) from error
-    return tensors
-
-
-def check_weights(module: nn.Module, tensors: dict[str, Tensor], path: Path, whose: str) -> None:
-    """Raise a LimbeckError that says what does not fit, unless the weights are this module's."""
-    state = module.state_dict()
-    missing = [name for name in state if name not in tensors]
-    unexpected = [name for name in tensors if name not in state]
-    if missing or unexpected:
-        parts = [
-            f"{title} {some(names)}"
-            for title, names in (("missing:", missing), ("unexpected:", unexpected))
-            if names
-        ]
-        raise LimbeckError(
-            f"{path} holds the weights of another model than the {whose}: {'; '.join(parts)}. "
-            "Build the model that these weights were saved from."
-        )
-    for name, value in state.items():
-        if tuple(value.shape) != tuple(tensors[name].shape):
-            raise LimbeckError(
-                f"{path} has '{name}' of shape {tuple(tensors[name].shape)} and the {whose} "
-                f"{tuple(value.shape)}. Build the model that these weights were saved from."
-            )
-
-
-def some(names: list[str], most: int = 4) -> str:
-    """The first names of a list, and how many more there are."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(f"'{name}'" for name in names[:most]) + more
 
 
 def replace_file(path: Path, content: bytes) -> None:

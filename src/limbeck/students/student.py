@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from limbeck import seeding
 from limbeck.errors import LimbeckError
 from limbeck.students.capture import capture, check_layers, logits_of
+from limbeck.students.reading import inputs_for, lengths_by_layer
+from limbeck.transfer_sets.tokenization import Tokenization
 from limbeck.types import Batch, Outputs
 
 __all__ = ["Student"]
@@ -26,6 +28,8 @@ class Student:
             can be built again; {} for a module given as such.
         frozen: Module paths of the layers that training leaves as they are: without gradient or
             decay, and in evaluation mode, so that batch statistics stay still too.
+        tokenization: How it reads texts, where its module came with a tokenizer; None: as the texts
+            it is trained on are tokenised.
 
     Raises:
         LimbeckError: if a layer does not exist (the closest is named), the function builds no
@@ -34,6 +38,7 @@ class Student:
     Attributes:
         classes: Class names, known once it is trained.
         input_shape: Shape of one example, known once it is trained.
+        tokenization: Of a student of texts, how it reads them, known once it is trained.
         probe: Some real inputs (at most 256 examples), to check an export with.
     """
 
@@ -44,6 +49,7 @@ class Student:
         hidden: tuple[str, ...] = (),
         architecture: Mapping[str, Any] | None = None,
         frozen: tuple[str, ...] = (),
+        tokenization: Tokenization | None = None,
     ) -> None:
         self.build = module if not isinstance(module, nn.Module) else None
         self.module = module if isinstance(module, nn.Module) else built(module, 0)
@@ -55,6 +61,7 @@ class Student:
             self.module = copy.deepcopy(self.module)  # the module that was given stays trainable
         self.freeze()
         self.architecture = dict(architecture or {})
+        self.tokenization = tokenization
         self.classes: tuple[str, ...] = ()
         self.input_shape: tuple[int, ...] = ()
         self.probe: Tensor | None = None
@@ -79,13 +86,23 @@ class Student:
             self.module.get_submodule(path).eval()
 
     def outputs(self, batch: Batch) -> Outputs:
-        """Its logits and hidden features for a batch, in the mode the module is in."""
+        """Its logits and hidden features for a batch, in the mode the module is in.
+
+        Raises:
+            LimbeckError: if it reads texts and the batch has none.
+        """
+        inputs = self.inputs(batch)
         if not self.hidden:
-            answer = self.module(batch.inputs)
+            answer = self.module(inputs)
             return Outputs(answer if isinstance(answer, Tensor) else logits_of(answer))
         with capture(self.module, self.hidden) as features:
-            logits = logits_of(self.module(batch.inputs))
-        return Outputs(logits, features)
+            logits = logits_of(self.module(inputs))
+        tokenization = self.tokenization or batch.tokenization
+        return Outputs(logits, features, lengths_by_layer(features, inputs, tokenization))
+
+    def inputs(self, batch: Batch) -> Tensor:
+        """What the module is given: the batch's inputs, or its texts in tokens of the student's."""
+        return inputs_for(self.tokenization, batch, whose="the student")
 
     def parameters_count(self) -> int:
         """How many weights it has, trained or frozen; buffers do not count."""

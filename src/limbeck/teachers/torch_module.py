@@ -14,7 +14,7 @@ from limbeck.errors import LimbeckError, TeacherError
 from limbeck.fingerprint import digest, module_digest
 from limbeck.students import Student, capture, check_layers
 from limbeck.students.capture import logits_of
-from limbeck.students.saving import fill
+from limbeck.students.weights import fill
 from limbeck.teachers.answers import (
     check_not_probabilities,
     checked_classes,
