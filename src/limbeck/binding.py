@@ -14,6 +14,7 @@ from limbeck.job import Job
 from limbeck.objectives import Objective
 from limbeck.store import KnowledgeSource, KnowledgeStore, KnowledgeSubset
 from limbeck.students import Student, check_layers
+from limbeck.students.text_parts import TextModule
 from limbeck.types import UNLABELLED, Batch, Outputs
 
 __all__ = ["bind"]
@@ -29,6 +30,7 @@ def bind(objective: Objective, student: Student, job: Job, seed: int) -> Objecti
     check_labels(objective, job)
     check_validation(job)
     knowledge = check_knowledge(objective, job)
+    check_tokens(student, job)
     check_layers(student.module, objective.student_layers, whose="student")
     student.hidden = tuple(dict.fromkeys((*student.hidden, *objective.student_layers)))
     batch = job.transfer_set.batch(torch.arange(min(4, len(job.transfer_set))))
@@ -70,6 +72,30 @@ def check_validation(job: Job) -> None:
         raise LimbeckError(
             "patience stops training by the validation accuracy, and there is no validation part. "
             "Keep one apart (validation: 0.1), or leave patience out."
+        )
+
+
+def check_tokens(student: Student, job: Job) -> None:
+    """Refuse texts that the student's module cannot read, and a module of texts without any."""
+    transfer_set, validation = job.transfer_set, job.validation
+    reads_texts = student.tokenization is not None or isinstance(student.module, TextModule)
+    if reads_texts and transfer_set.tokenization is None:
+        raise LimbeckError(
+            f"the student reads texts and {transfer_set.name} has none. Give it a transfer set of "
+            "texts, or take another student."
+        )
+    if student.tokenization is not None or transfer_set.tokenization is None:
+        return
+    tokenization = transfer_set.tokenization
+    if isinstance(student.module, TextModule):
+        student.module.check(tokenization)
+    if validation is not None and (
+        validation.tokenization is None
+        or validation.tokenization.fingerprint != tokenization.fingerprint
+    ):
+        raise DataError(
+            f"{validation.name} is not tokenised as {transfer_set.name} is, so its tokens are "
+            "other words. Tokenise it in the same way: validation.tokenised(...)"
         )
 
 

@@ -67,7 +67,7 @@ class Fitting:
 
     def identify(self) -> str:
         """What job and seed hash to; a checkpoint of another one is not this run's."""
-        job = self.job
+        job, tokenization = self.job, self.student.tokenization
         return digest(
             self.seed,
             module_digest(self.student.module),
@@ -80,6 +80,7 @@ class Fitting:
             "" if job.knowledge is None else job.knowledge.fingerprint,
             *(() if job.validation is None else (job.validation.inputs_fingerprint,)),
             *(({"frozen": self.student.frozen},) if self.student.frozen else ()),
+            *((tokenization.fingerprint,) if tokenization is not None else ()),
         )
 
     @property
@@ -256,8 +257,9 @@ class Fitting:
         student.module.eval()
         student.classes = self.job.transfer_set.classes
         student.input_shape = self.job.transfer_set.input_shape
+        student.tokenization = student.tokenization or self.job.transfer_set.tokenization
         rows = torch.arange(min(256, len(self.job.transfer_set)))
-        student.probe = self.job.transfer_set.batch(rows).inputs
+        student.probe = student.inputs(self.job.transfer_set.batch(rows))
         return student, self.history
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from limbeck.errors import DataError, LimbeckError, TeacherError
 from limbeck.students import Student
+from limbeck.students.capture import logits_of
 from limbeck.teachers import Ensemble, Teacher
 from limbeck.teachers.class_order import in_order_of
 from limbeck.transfer_sets import TransferSet
@@ -106,7 +107,9 @@ def forward(model: Teacher | Student) -> Iterator[Callable[[Batch], Float[Tensor
     model.module.eval()
     try:
         with torch.no_grad():
-            yield lambda batch: model.module(batch.inputs.to(device)).float().cpu()
+            yield (
+                lambda batch: logits_of(model.module(model.inputs(batch.to(device)))).float().cpu()
+            )
     finally:
         for module, mode in modes:
             module.training = mode

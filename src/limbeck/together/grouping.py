@@ -61,6 +61,8 @@ def reason_against(job: Job) -> str:
         return "the teacher is alive"
     if job.student.hidden:
         return "the student's hidden layers are read"
+    if job.student.tokenization is not None:
+        return "the student has a tokenizer of its own"
     for module in job.student.module.modules():
         if isinstance(module, _DropoutNd) and module.p > 0:
             return "dropout draws its own masks for each student"
