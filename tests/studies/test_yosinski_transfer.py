@@ -122,17 +122,53 @@ def test_the_interval_is_students_t_over_the_splits() -> None:
     values = np.random.default_rng(1).normal(size=8)
     pairs = [(values[i] + values[i + 1]) / 2 for i in range(0, 8, 2)]
     expected = stats.t.interval(0.95, 3, loc=np.mean(pairs), scale=stats.sem(pairs))
-    np.testing.assert_allclose(yosinski_transfer.interval(values)[1:], expected, rtol=1e-9)
+    ours = yosinski_transfer.interval(yosinski_transfer.over_splits(values))
+    np.testing.assert_allclose(ours, expected, rtol=1e-9)
 
 
 def test_a_difference_holds_only_if_its_interval_does() -> None:
     """A mean below 0 within the noise is not the published finding."""
-    key, noisy = "AnB - BnB, last n", np.array([-1.0, -1.0, 0.9, 0.9])
-    sure = np.array([-2.0, -2.0, -2.1, -2.1])
-    wanted = "surely below 0"
-    assert yosinski_transfer.difference("x", key, sure, wanted).holds is True
-    row = yosinski_transfer.difference("x", key, noisy, wanted)
+    below, above = "AnB - BnB, last n", "AnB+ - BnB+, mean over n"
+    noisy, sure = np.array([-1.0, -1.0, 0.9, 0.9]), np.array([-2.0, -2.0, -2.1, -2.1])
+    assert yosinski_transfer.difference("x", below, sure).holds is True
+    row = yosinski_transfer.difference("x", below, noisy)
     assert row.holds is False
     assert row.why.startswith("the 95 % interval over 2 splits is -12.")
-    assert yosinski_transfer.difference("x", key, -sure, "surely above 0").holds is True
-    assert yosinski_transfer.difference("x", key, sure, "at least -1").holds is False
+    assert yosinski_transfer.difference("x", above, -sure).holds is True
+    assert yosinski_transfer.difference("x", above, -noisy).holds is False
+    assert yosinski_transfer.difference("x", "AnB - scratch, n = 1", sure).holds is False
+    assert yosinski_transfer.difference("x", "AnB - scratch, n = 1", noisy).holds is True
+    only_told = yosinski_transfer.difference("x", "BnB - scratch, mean over n > 1", noisy)
+    assert (only_told.holds, only_told.why) == (None, "")
+
+
+def test_unlike_tasks_are_held_against_random_ones_of_the_same_sizes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A drop that is due to four classes in place of five would pass for one of unlikeness."""
+    asked: dict[str, list[list[int]]] = {}
+
+    class Data:
+        def __init__(self, study: Study, name: str, settings: object) -> None:
+            names = (*yosinski_transfer.MAN_MADE, "bird", "cat", "deer", "dog", "frog", "horse")
+            train = lb.transfer_sets.Arrays(torch.zeros(10, 2), torch.arange(10), classes=names)
+            self.data = lb.Splits(train)
+
+        def random_tasks(self, first: int) -> list[tuple[list[str], list[str]]]:
+            names = list(self.data.train.classes)
+            return [(names[10 - first :], names[: 10 - first])] * 2
+
+        def curves(self, group: str, tasks, treatments) -> Curves:
+            asked[group] = [[len(one), len(other)] for one, other in tasks][:1]
+            found = curves(seed=len(asked), targets=4)
+            return {each: found[each] for each in ("scratch", *treatments)}
+
+    settings = yosinski_transfer.SIZES["small"]["cifar10"]
+    monkeypatch.setitem(yosinski_transfer.SIZES, "smoke", {"cifar10": settings})
+    monkeypatch.setattr(yosinski_transfer, "World", Data)
+    rows = yosinski_transfer.run(Study("yosinski-transfer", "smoke", tmp_path))
+    assert asked == {"halves": [[5, 5]], "man-made/natural": [[4, 6]], "4/6": [[4, 6]]}
+    unlike, control = (curves(seed, targets=4) for seed in (2, 3))
+    drops = [(each["AnB"][:, -1] - each["scratch"][:, 0]).mean() for each in (unlike, control)]
+    assert rows[-1].what.endswith("man-made/natural less random, points")
+    np.testing.assert_allclose(rows[-1].ours.mean, drops[0] - drops[1], rtol=1e-12)

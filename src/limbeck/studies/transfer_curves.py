@@ -15,12 +15,10 @@ from jaxtyping import Float
 
 import limbeck as lb
 from limbeck import seeding
-from limbeck.evaluation import score
-from limbeck.evaluation.significance import Array
-from limbeck.studies.study import Study
+from limbeck.studies.study import Study, accuracy
 from limbeck.together import train_together
 from limbeck.training import job_of
-from limbeck.transfer_sets.with_classes import with_classes
+from limbeck.transfer_sets import glyphs, split, with_classes
 from limbeck.transferring import layers_of, transfer
 
 __all__ = ["FROZEN", "Curves", "Settings", "Tasks", "World"]
@@ -28,7 +26,7 @@ __all__ = ["FROZEN", "Curves", "Settings", "Tasks", "World"]
 FROZEN = {"BnB": True, "AnB": True, "random": True, "BnB+": False, "AnB+": False}
 """The treatments, and whether they leave the copied layers as they are."""
 
-Curves = dict[str, Float[Array, "targets n"]]
+Curves = dict[str, Float[np.ndarray, "targets n"]]
 Tasks = Sequence[tuple[Sequence[str], Sequence[str]]]
 
 
@@ -53,7 +51,7 @@ class World:
         self.study, self.name, self.settings = study, name, settings
         data = loaded(study, name, settings)
         count = min(settings.per_class * settings.classes, len(data.train))
-        self.data = lb.Splits(lb.transfer_sets.split(data.train, count)[0], test=data.test)
+        self.data = lb.Splits(split(data.train, count)[0], test=data.test)
         self.cuts = range(1, len(layers_of(self.student(data.train.classes))))
         self.bases: dict[tuple[tuple[str, ...], int], lb.Student] = {}
 
@@ -96,10 +94,7 @@ class World:
         """Test accuracy, %, of each net, trained on a task."""
         assert self.data.test is not None
         test = with_classes(self.data.test, classes)
-        return [
-            100 * float((score(net, test).argmax(dim=1) == test.labels).double().mean())
-            for net in self.trained(nets, classes, seed)
-        ]
+        return [accuracy(net, test) for net in self.trained(nets, classes, seed)]
 
     def base(self, classes: Sequence[str], seed: int) -> lb.Student:
         """The net trained on a task."""
@@ -140,5 +135,5 @@ class World:
 
 def loaded(study: Study, name: str, settings: Settings) -> lb.Splits:
     if name == "glyphs":
-        return lb.transfer_sets.glyphs(settings.classes, settings.per_class * 3 // 2)
+        return glyphs(settings.classes, settings.per_class * 3 // 2)
     return study.digits() if name == "digits" else study.images("cifar10", "uoft-cs/cifar10")

@@ -24,36 +24,34 @@ images or 14 over 6000 glyphs: from the time of a few nets, 1.5 to 2.5 hours of 
 where the nets of a target run in two processes.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
+import numpy as np
 from jaxtyping import Float
 
-from limbeck.evaluation.significance import Array, student_t
+from limbeck.evaluation.significance import student_t
+from limbeck.studies.charts import lines
 from limbeck.studies.study import Study
-from limbeck.studies.table import Figure, Row, measured
+from limbeck.studies.table import Figure, Row, measured, row, that
 from limbeck.studies.transfer_curves import FROZEN, Curves, Settings, World
 
-if TYPE_CHECKING:
-    import altair
+__all__ = ["run"]
 
-__all__ = ["PUBLISHED", "SIZES", "run"]
-
-PUBLISHED = {
-    "scratch": "62.5 on ImageNet",
-    "AnB - scratch, n = 1": "+0.31",
-    "AnB - scratch, last n": "-8.26",
-    "AnB - BnB, last n": "-8.07",
-    "AnB - BnB, last n less n = 1": "-8.22",
-    "BnB - scratch, mean over n > 1": "-0.91",
-    "random - AnB, mean over n > 1": "collapses from n = 3",
-    "AnB+ - scratch, mean over n": "+1.6 over all bases; +0.97 paired",
-    "AnB+ - BnB+, mean over n": "+0.03 paired",
-    "AnB - scratch, last n, man-made/natural less random": "-25 less -8",
+FINDINGS = {
+    "AnB - scratch, n = 1": ("+0.31", "at least -1"),
+    "AnB - scratch, last n": ("-8.26", "surely below 0"),
+    "AnB - BnB, last n": ("-8.07", "surely below 0"),
+    "AnB - BnB, last n less n = 1": ("-8.22", "surely below 0"),
+    "BnB - scratch, mean over n > 1": ("-0.91", ""),
+    "random - AnB, mean over n > 1": ("collapses from n = 3", "surely below 0"),
+    "AnB+ - scratch, mean over n": ("+1.6 over all bases; +0.97 paired", "surely above 0"),
+    "AnB+ - BnB+, mean over n": ("+0.03 paired", "surely above 0"),
+    "AnB - scratch, last n, man-made/natural less random": ("-25 less -8", "surely below 0"),
 }
-"""The paper's figures 1 to 3; paired ones recomputed from the logs its authors released, at
-https://github.com/yosinski/convnet_transfer. Accuracy in %, differences in points, last n = 7."""
+"""The paper's figures 1 to 3, and what must hold of ours; paired ones recomputed from the logs its
+authors released, https://github.com/yosinski/convnet_transfer. Points, last n = 7."""
 
 MAN_MADE = ("airplane", "automobile", "ship", "truck")
 
@@ -96,65 +94,61 @@ def run(study: Study) -> list[Row]:
             control = world.curves("4/6", world.random_tasks(len(MAN_MADE)), ["AnB"])
             drops = [(each["AnB"] - each["scratch"])[:, -1] for each in (unlike, control)]
             key = "AnB - scratch, last n, man-made/natural less random"
-            rows.append(difference(name, key, drops[0] - drops[1], "surely below 0"))
+            rows.append(difference(name, key, drops[0] - drops[1]))
             points += charted("man-made/natural", unlike) + charted("random 4/6", control)
-    for figure, (shown, title) in FIGURES.items():
-        study.figure(figure, chart([p for p in points if p["curve"] in shown], shown, title))
+    chart = partial(lines, colour="curve", panel="tasks", interval=("low", "high"))
+    for figure, (curves, title) in FIGURES.items():
+        shown = [point for curve in curves for point in points if point["curve"] == curve]
+        titles = {"n": "Copied layers n", "points": title}
+        study.figure(figure, chart(shown, "n", "points", titles=titles))
     return rows
 
 
 def table(name: str, found: Curves) -> list[Row]:
-    """The differences, in the order of `PUBLISHED`."""
-    own, specific = found["AnB"] - found["scratch"], found["AnB"] - found["BnB"]
+    """The differences, in the order of `FINDINGS`."""
+    above = {each: found[each] - found["scratch"] for each in FROZEN}
+    specific, tuned = above["AnB"] - above["BnB"], above["AnB+"] - above["BnB+"]
     values = {
-        "AnB - scratch, n = 1": (own[:, 0], "at least -1"),
-        "AnB - scratch, last n": (own[:, -1], "surely below 0"),
-        "AnB - BnB, last n": (specific[:, -1], "surely below 0"),
-        "AnB - BnB, last n less n = 1": (specific[:, -1] - specific[:, 0], "surely below 0"),
-        "BnB - scratch, mean over n > 1": ((found["BnB"] - found["scratch"])[:, 1:].mean(1), ""),
-        "random - AnB, mean over n > 1": (
-            (found["random"] - found["AnB"])[:, 1:].mean(1),
-            "surely below 0",
-        ),
-        "AnB+ - scratch, mean over n": (
-            (found["AnB+"] - found["scratch"]).mean(1),
-            "surely above 0",
-        ),
-        "AnB+ - BnB+, mean over n": (
-            (found["AnB+"] - found["BnB+"]).mean(1),
-            "surely above 0",
-        ),
+        "AnB - scratch, n = 1": above["AnB"][:, 0],
+        "AnB - scratch, last n": above["AnB"][:, -1],
+        "AnB - BnB, last n": specific[:, -1],
+        "AnB - BnB, last n less n = 1": specific[:, -1] - specific[:, 0],
+        "BnB - scratch, mean over n > 1": above["BnB"][:, 1:].mean(axis=1),
+        "random - AnB, mean over n > 1": (above["random"] - above["AnB"])[:, 1:].mean(axis=1),
+        "AnB+ - scratch, mean over n": above["AnB+"].mean(axis=1),
+        "AnB+ - BnB+, mean over n": tuned.mean(axis=1),
     }
-    rows = [difference(name, key, *value) for key, value in values.items()]
+    level = over_splits(found["scratch"])
+    rows = [row(f"{name}: net from scratch, test accuracy, %", level, "62.5 on ImageNet")]
+    rows += [difference(name, *each) for each in values.items()]
     for key in ("AnB - BnB, last n", "AnB+ - BnB+, mean over n"):
-        for end, value in zip(("lower", "upper"), interval(values[key][0])[1:], strict=True):
+        ours = over_splits(values[key])
+        for end, value in zip(("lower", "upper"), interval(ours), strict=True):
             what = f"{name}: {key}, {end} end of the 95 % interval, points"
-            rows.append(Row(what, "", Figure(value, 0.0, len(own) // 2)))
-    level = measured(found["scratch"].reshape(-1, 2).mean(1).tolist())
-    return [Row(f"{name}: net from scratch, test accuracy, %", PUBLISHED["scratch"], level), *rows]
+            rows.append(row(what, Figure(value, 0.0, ours.n)))
+    return rows
 
 
-def difference(name: str, key: str, values: Float[Array, " targets"], wanted: str) -> Row:
+def difference(name: str, key: str, values: Float[np.ndarray, " targets"]) -> Row:
     """A row of a difference in points, and its interval in words."""
-    middle, low, high = interval(values)
-    holds = {
-        "at least -1": middle >= -1,
-        "surely below 0": high < 0,
-        "surely above 0": low > 0,
-    }.get(wanted)
-    pairs = values.reshape(-1, 2).mean(axis=1).tolist()
-    told = f"the 95 % interval over {len(pairs)} splits is {low:+.2f} to {high:+.2f} points."
-    why = told if holds is False else ""
-    what = f"{name}: {key}, points"
-    return Row(what, PUBLISHED[key], measured(pairs), wanted, holds, why)
+    published, wanted = FINDINGS[key]
+    ours = over_splits(values)
+    low, high = interval(ours)
+    holds = {"at least -1": ours.mean >= -1, "surely below 0": high < 0, "surely above 0": low > 0}
+    why = f"the 95 % interval over {ours.n} splits is {low:+.2f} to {high:+.2f} points."
+    asked = that(wanted, holds[wanted]) if wanted else None
+    return row(f"{name}: {key}, points", ours, published, asked, why)
 
 
-def interval(values: Float[Array, " targets"]) -> tuple[float, float, float]:
-    """Mean and ends of the 95 % interval over splits, whose two directions are averaged."""
-    pairs = values.reshape(-1, 2).mean(axis=1)
-    half = student_t(0.95, len(pairs) - 1) * float(pairs.std(ddof=1)) / len(pairs) ** 0.5
-    middle = float(pairs.mean())
-    return middle, middle - half, middle + half
+def over_splits(values: Float[np.ndarray, "targets ..."]) -> Figure:
+    """The figure over splits, whose two directions are averaged."""
+    return measured(values.reshape(-1, 2).mean(axis=1).tolist())
+
+
+def interval(ours: Figure) -> tuple[float, float]:
+    """The ends of the 95 % interval of the mean."""
+    half = student_t(0.95, ours.n - 1) * ours.sd / ours.n**0.5
+    return ours.mean - half, ours.mean + half
 
 
 def charted(name: str, found: Curves) -> list[dict[str, Any]]:
@@ -163,26 +157,10 @@ def charted(name: str, found: Curves) -> list[dict[str, Any]]:
     shown = {each: found[each] - found["scratch"] for each in found if each != "scratch"}
     if "BnB" in found:
         shown |= {f"A{n} - B{n}": found[f"A{n}"] - found[f"B{n}"] for n in ("nB", "nB+")}
-    for treatment, differences in shown.items():
+    for curve, differences in shown.items():
         for column, values in enumerate(differences.T):
-            middle, low, high = interval(values)
-            point = {"tasks": name, "curve": treatment, "n": column + 1}
-            points.append({**point, "middle": middle, "low": low, "high": high})
+            ours = over_splits(values)
+            low, high = interval(ours)
+            point = {"tasks": name, "curve": curve, "n": column + 1}
+            points.append({**point, "points": ours.mean, "low": low, "high": high})
     return points
-
-
-def chart(points: list[dict[str, Any]], curves: Sequence[str], title: str) -> "altair.FacetChart":
-    """Some curves over n with their intervals, one panel for each kind of tasks."""
-    import altair as alt
-
-    base = alt.Chart().encode(
-        x=alt.X("n:O", title="Copied layers n", axis=alt.Axis(labelAngle=0)),
-        color=alt.Color("curve:N", sort=list(curves), title=None),
-    )
-    lines = base.mark_line(point=True).encode(y=alt.Y("middle:Q", title=title))
-    ends = base.mark_rule().encode(y=alt.Y("low:Q", title=title), y2="high:Q")
-    layers = alt.layer(ends, lines, data=alt.InlineData(values=points))
-    panels: altair.FacetChart = layers.properties(width=240, height=220).facet(
-        column=alt.Column("tasks:N", sort=None, title=None)
-    )
-    return panels
