@@ -1,6 +1,6 @@
 import pytest
 
-from limbeck.studies.soft_targets_regularise import reached, table
+from limbeck.studies.soft_targets_regularise import reached, rows
 
 PAPER = {
     "fraction": 0.03,
@@ -14,7 +14,7 @@ PAPER = {
 
 def test_the_published_table_gives_the_published_shares():
     """Another definition of what is recovered than the paper's 87 % and gaps of 22.8 and 8.4."""
-    whole, share, hard, soft, where = table("d", 58.9, [PAPER])
+    whole, share, hard, soft, where = rows("d", 58.9, [PAPER])
     assert whole.ours.mean == 58.9
     assert share.ours.mean == pytest.approx(100 * 12.5 / 14.4)
     assert share.published == "86.8"
@@ -41,13 +41,13 @@ def test_too_small_shares_are_said():
 
 def test_a_share_is_left_out_where_nothing_was_lost():
     """A division by zero where hard labels are as good on a part of the rows."""
-    rows = table("d", 44.5, [PAPER])
-    assert not any("recovered, %" in row.what for row in rows)
-    assert rows[-1].holds is False
+    table = rows("d", 44.5, [PAPER])
+    assert not any("recovered, %" in row.what for row in table)
+    assert table[-1].holds is False
 
 
 def test_a_larger_gap_of_soft_targets_is_said():
     """A row that holds although soft targets fit the training rows more closely."""
-    *_, soft, _ = table("d", 90.0, [{**PAPER, "soft train": 90.0}])
+    *_, soft, _ = rows("d", 90.0, [{**PAPER, "soft train": 90.0}])
     assert soft.holds is False
     assert soft.why == "10.20 points more."

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import limbeck as lb
 from limbeck.cli import main
 from limbeck.errors import LimbeckError
 from limbeck.studies import Study, measured, names, run_study, study_module
@@ -134,6 +135,20 @@ def test_what_was_found_is_computed_again_only_for_other_settings(tmp_path: Path
     assert calls == [0]
     again.once("step", make, epochs=2)
     assert calls == [0, 1]
+
+
+def test_a_sure_teacher_is_annotated_without_a_word_and_once(tmp_path: Path):
+    """A warning about T = 1 in a study that chooses T, and logits that are rounded."""
+    module = torch.nn.Linear(3, 3)
+    with torch.no_grad():
+        module.weight.copy_(30 * torch.eye(3) + 0.1234567)
+    data = Arrays(torch.eye(3), [0, 1, 2], classes="abc")
+    study = Study("some-study", "smoke", tmp_path)
+    store = study.annotate(lb.TorchModule(module), data, "sure")
+    said, wanted = store.read(torch.arange(3)).logits[0], module(torch.eye(3)).detach()
+    torch.testing.assert_close(said.log_softmax(1), wanted.log_softmax(1), atol=1e-5, rtol=1e-6)
+    assert [path.name for path in tmp_path.iterdir()] == ["sure.store"]
+    assert study.annotate(lb.TorchModule(module), data, "sure").fingerprint == store.fingerprint
 
 
 def test_settings_may_have_any_name(tmp_path: Path):

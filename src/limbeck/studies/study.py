@@ -7,6 +7,7 @@ interrupted study goes on from there and a finished one is not repeated.
 
 import json
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -150,9 +151,14 @@ class Study:
         )
 
     def annotate(self, teacher: lb.Teacher, examples: TransferSet, name: str) -> lb.KnowledgeStore:
-        """The teacher's answers about the examples, asked once: `<name>.store` in the folder."""
+        """The teacher's answers about the examples, asked once: `<name>.store` in the folder.
+
+        Nothing is said of answers that are too sure: what they teach is for the study to find.
+        """
         path = self.folder / f"{name}.store"
-        return lb.annotate(teacher, examples, path, dtype="float32", progress=self.progress)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", lb.NoKnowledgeWarning)
+            return lb.annotate(teacher, examples, path, dtype="float32", progress=self.progress)
 
     def digits(self) -> Splits:
         """Scikit-learn's digits, which smoke sizes run on."""
