@@ -49,27 +49,41 @@ class Wide(Teacher):
         return Outputs(logits, {"x": batch.inputs.expand(-1, FEATURES)})
 
 
+class PerToken(Wide):
+    """As many numbers in the mean, of 1 to 39 tokens."""
+
+    fingerprint = "per token"
+
+    def outputs(self, batch):
+        counts = batch.rows % 39 + 1
+        values = batch.inputs[:, :, None].expand(-1, int(counts.max()), FEATURES // 20)
+        logits = torch.cat([batch.inputs, -batch.inputs], 1)
+        return Outputs(logits, {"x": values}, {"x": counts})
+
+
 def data_bytes() -> int:
     status = Path("/proc/self/status").read_text()
     return 1024 * int(next(s for s in status.splitlines() if s.startswith("VmData")).split()[1])
 
 
-def use(data: Numbers, folder: Path) -> None:
+def use(teacher: Teacher, data: Numbers, folder: Path) -> None:
     """Annotate, read all in random order, verify."""
-    store = annotate(Wide(), data, folder, shard_rows=128, batch_size=64)
+    store = annotate(teacher, data, folder, shard_rows=128, batch_size=64)
     rows = torch.randperm(len(data), generator=torch.Generator().manual_seed(0))
     for batch in rows.split(64):
         read = store.read(batch)
-        assert (read.hidden["x"][:, 7] - batch / EXAMPLES).abs().max() < 1e-3
-    assert verify(folder, Wide(), data, sample=32).ok
+        first = read.hidden["x"][:, 0] if read.lengths else read.hidden["x"]
+        assert (first[:, 7] - batch / EXAMPLES).abs().max() < 1e-3
+    assert verify(folder, teacher, data, sample=32).ok
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, kind: str) -> None:
     folder.parent.mkdir(exist_ok=True)
-    use(Numbers(300), folder.parent / "warm")  # torch and Arrow start their threads, once
+    teacher = PerToken() if kind == "tokens" else Wide()
+    use(teacher, Numbers(300), folder.parent / "warm")  # torch and Arrow start their threads, once
     limit = data_bytes() + HEADROOM
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-    use(Numbers(EXAMPLES), folder)
+    use(teacher, Numbers(EXAMPLES), folder)
     size = sum(path.stat().st_size for path in folder.iterdir())
     assert size > 10 * HEADROOM, size
     try:
@@ -79,4 +93,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2])

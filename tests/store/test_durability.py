@@ -46,9 +46,10 @@ def test_a_store_killed_at_40_moments_resumes_to_the_same_bytes(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_DATA counts mappings on Linux only")
-def test_a_store_ten_times_the_memory_is_annotated_read_and_verified(tmp_path):
+@pytest.mark.parametrize("kind", ["fixed", "tokens"])
+def test_a_store_ten_times_the_memory_is_annotated_read_and_verified(tmp_path, kind):
     """Growth with the store would end a run over 20 GB after hours."""
-    assert run("limited_memory.py", tmp_path / "s") == ["the limit holds"]
+    assert run("limited_memory.py", tmp_path / "s", kind) == ["the limit holds"]
 
 
 class Interrupted(Exception):

@@ -50,12 +50,12 @@ def features_of(
         value = hidden[layer]
         square = value.ndim == 4 and value.shape[-1] == value.shape[-2]
         tokens = value.shape[-1] if square else value.shape[1] if value.ndim == 3 else None
-        fits = counts.shape == (examples,) and int(counts.min()) >= 0
-        if tokens is None or not fits or int(counts.max()) > tokens:
+        between = tokens is not None and bool(((counts >= 0) & (counts <= tokens)).all())
+        if not between or counts.shape != (examples,):
             raise TeacherError(
-                f"teacher '{teacher.name}' gave layer '{layer}' as {tuple(value.shape)} with "
-                f"{tuple(counts.shape)} token counts up to {int(counts.max())}. Per token a layer "
-                f"is ({examples}, tokens, features), or attention maps ({examples}, heads, tokens, "
+                f"teacher '{teacher.name}' gave layer '{layer}' as {tuple(value.shape)} with the "
+                f"token counts {counts.tolist()[:5]} ({tuple(counts.shape)}). Per token a layer is "
+                f"({examples}, tokens, features), or attention maps ({examples}, heads, tokens, "
                 f"tokens), with one count for each of {examples} examples."
             )
         hidden[layer] = zero_padding(value, counts)

@@ -54,7 +54,7 @@ class Gathered:
         kept = self.rows.setdefault(name, [None] * self.count)
         rows = without_padding(typed(value, self.dtype), counts)
         for place, row in zip(places, rows, strict=True):
-            kept[place] = np.array(row)
+            kept[place] = row.numpy().copy()
 
     @property
     def logits(self) -> Tensor:
