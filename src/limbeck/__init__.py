@@ -45,7 +45,14 @@ if TYPE_CHECKING:
     from limbeck.store import KnowledgeStore, LiveTeacher, verify
     from limbeck.students import Student
     from limbeck.sweeping import Sweep, sweep
-    from limbeck.teachers import Ensemble, Estimator, OnnxModel, Teacher, TorchModule
+    from limbeck.teachers import (
+        Ensemble,
+        Estimator,
+        OnnxModel,
+        Teacher,
+        TorchModule,
+        Transformers,
+    )
     from limbeck.training import Run, Training, distill
     from limbeck.transfer_sets import Flip, Shift, Splits, TransferSet, Views, munge
     from limbeck.transferring import Transferability, transfer, transferability
@@ -75,7 +82,7 @@ WHERE = {
     "store": ["KnowledgeStore", "LiveTeacher", "verify"],
     "students": ["Student"],
     "sweeping": ["Sweep", "sweep"],
-    "teachers": ["Ensemble", "Estimator", "OnnxModel", "Teacher", "TorchModule"],
+    "teachers": ["Ensemble", "Estimator", "OnnxModel", "Teacher", "TorchModule", "Transformers"],
     "training": ["Run", "Training", "distill"],
     "transfer_sets": ["Flip", "Shift", "Splits", "TransferSet", "Views", "munge"],
     "transferring": ["Transferability", "transfer", "transferability"],
@@ -92,8 +99,8 @@ __all__ = [
     "Objective", "OneCycle", "OnnxModel", "Outputs", "Recipe", "RecipeError",
     "RelationalDistances", "Run", "Shift", "SimilarityPreserving", "SoftTargets", "Splits",
     "StoreError", "StoreMismatch", "Student", "Sweep", "Teacher", "TeacherError", "TopK",
-    "TorchModule", "Training", "TransferSet", "Transferability", "Views", "annotate", "compare",
-    "correct_bias", "distill", "evaluate", "export", "learning_curve", "munge", "objectives",
+    "TorchModule", "Training", "TransferSet", "Transferability", "Transformers", "Views", "annotate",
+    "compare", "correct_bias", "distill", "evaluate", "export", "learning_curve", "munge", "objectives",
     "predict", "report", "specialists", "students", "sweep", "teachers", "transfer",
     "transfer_sets", "transferability", "verify",
 ]  # fmt: skip

@@ -21,7 +21,7 @@ from torch import nn
 from limbeck.fingerprint import module_digest
 from limbeck.specialists import Specialist, WithSpecialists
 from limbeck.students import cnn, save
-from limbeck.teachers import Ensemble, Estimator, OnnxModel, Teacher, TorchModule
+from limbeck.teachers import Ensemble, Estimator, OnnxModel, Teacher, TorchModule, Transformers
 from limbeck.types import Batch
 
 CLASSES = 10
@@ -82,6 +82,25 @@ def with_specialists(folder: Path) -> Teacher:
     )
 
 
+def vision(folder: Path) -> Teacher:
+    transformers = pytest.importorskip("transformers")
+    config = transformers.ViTConfig(
+        hidden_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=8,
+        image_size=8,
+        patch_size=4,
+        num_channels=1,
+        num_labels=CLASSES,
+    )
+    torch.manual_seed(0)
+    model = transformers.ViTForImageClassification(config).train()
+    model.save_pretrained(folder / "vit")
+    (folder / "vit" / "preprocessor_config.json").write_text('{"do_normalize": false}')
+    return Transformers(folder / "vit", hidden=("hidden_states.1",))
+
+
 KINDS: dict[str, Callable[[Path], Teacher]] = {
     "module in train mode": lambda folder: TorchModule(module().train(), hidden=("norm",)),
     "built module": lambda folder: TorchModule(module, mean=[0.3], std=[0.4]),
@@ -100,6 +119,7 @@ KINDS: dict[str, Callable[[Path], Teacher]] = {
         weights=[1.0, 2.0, 3.0],
     ),
     "with specialists": with_specialists,
+    "transformers": vision,
 }
 
 

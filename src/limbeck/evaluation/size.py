@@ -3,7 +3,7 @@
 from torch import nn
 
 from limbeck.students import Student
-from limbeck.teachers import OnnxModel, Teacher, TorchModule
+from limbeck.teachers import OnnxModel, Teacher, TorchModule, Transformers
 
 __all__ = ["parameters_and_bytes"]
 
@@ -22,7 +22,7 @@ def parameters_and_bytes(model: Teacher | Student) -> tuple[int | None, int | No
 
 
 def member_size(teacher: Teacher, *, many: bool) -> tuple[int | None, int | None]:
-    if isinstance(teacher, TorchModule):
+    if isinstance(teacher, (TorchModule, Transformers)):
         size = parameters(teacher.module), saved_bytes(teacher.module)
         if many:
             teacher.release()

@@ -103,11 +103,11 @@ def configuration(model: Path | Mapping[str, Any]) -> Any:
     known = require_transformers().CONFIG_MAPPING
     kind = facts.get("model_type")
     if not isinstance(kind, str) or kind not in known:
-        close = nearest(kind, known.keys()) if isinstance(kind, str) else ""
+        hint = nearest(str(kind), known.keys())
         raise LimbeckError(
-            f"{where} is of the model type {kind!r}, which transformers does not know"
-            f"{'. ' + close if close.startswith('Did') else ''}. Give a model of the library "
-            "itself; code that a model brings is never run."
+            f"{where} is of the model type {kind!r}, which transformers does not know. "
+            f"{hint + ' ' if hint.startswith('Did') else ''}Give a model of the library itself; "
+            "code that a model brings is never run."
         )
     if facts.get("quantization_config"):
         raise LimbeckError(
@@ -267,8 +267,8 @@ def read_json(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         held = ", ".join(sorted(file.name for file in path.parent.iterdir())[:8]) or "nothing"
         raise LimbeckError(
-            f"{path.parent} is no model: it has no {path.name}; it holds {held}. Give the folder "
-            "that model.save_pretrained(folder) wrote."
+            f"{path.parent} is no model: it has no {path.name}; it holds {held}. Give a folder "
+            "that save_pretrained wrote, of the model and of what prepares its inputs."
         ) from None
     except (OSError, ValueError) as error:
         raise LimbeckError(f"{path} cannot be read ({reason(error)}). Get it again.") from error

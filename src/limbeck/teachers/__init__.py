@@ -6,5 +6,14 @@ from limbeck.teachers.estimator import Estimator
 from limbeck.teachers.onnx_model import OnnxModel
 from limbeck.teachers.teacher import Teacher
 from limbeck.teachers.torch_module import TorchModule
+from limbeck.teachers.transformers import Transformers
 
-__all__ = ["Ensemble", "Estimator", "OnnxModel", "Teacher", "TorchModule", "in_order_of"]
+__all__ = [
+    "Ensemble",
+    "Estimator",
+    "OnnxModel",
+    "Teacher",
+    "TorchModule",
+    "Transformers",
+    "in_order_of",
+]

@@ -12,6 +12,7 @@ from limbeck.teachers.estimator import Estimator
 from limbeck.teachers.onnx_model import OnnxModel
 from limbeck.teachers.teacher import Teacher
 from limbeck.teachers.torch_module import TorchModule
+from limbeck.teachers.transformers import Transformers
 
 __all__ = ["load"]
 
@@ -30,8 +31,8 @@ def load(
     name = name_from(path.stem if path.suffix else path.name) if name is None else name
     if not path.exists():
         raise TeacherError(
-            f"there is no teacher at {path}. Correct the path: a folder of a saved student, an "
-            ".onnx file, or an XGBoost .json or .ubj file."
+            f"there is no teacher at {path}. Correct the path: a folder of a saved student or of a "
+            "transformers model, an .onnx file, or an XGBoost .json or .ubj file."
         )
     if hidden and not path.is_dir():
         raise TeacherError(
@@ -39,6 +40,8 @@ def load(
             "out."
         )
     if path.is_dir():
+        if (path / "config.json").is_file() and not (path / "student.json").exists():
+            return Transformers(path, name=name, classes=classes, hidden=hidden)
         return saved_student(path, name, classes, hidden)
     if path.suffix == ".onnx":
         return OnnxModel(path, name=name, classes=classes)
@@ -54,6 +57,7 @@ def saved_student(
     try:
         facts = saving.description(folder)
         saving.rebuilt(facts, folder)
+        tokenization = saving.load_tokenization(facts.get("tokenization"), folder)
     except LimbeckError as error:
         raise TeacherError(str(error)) from error
 
@@ -64,6 +68,7 @@ def saved_student(
         build,
         classes=classes or facts["classes"] or None,
         hidden=hidden or facts["hidden"],
+        tokenization=tokenization,
         name=name,
     )
 
@@ -102,6 +107,6 @@ def refusal(path: Path) -> TeacherError:
             "it to ONNX."
         )
     return TeacherError(
-        f"{path} is no kind of teacher that can be loaded. Give a folder of a saved student, an "
-        ".onnx file, or an XGBoost .json or .ubj file."
+        f"{path} is no kind of teacher that can be loaded. Give a folder of a saved student or of "
+        "a transformers model, an .onnx file, or an XGBoost .json or .ubj file."
     )

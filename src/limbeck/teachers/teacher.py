@@ -57,7 +57,9 @@ class Teacher(ABC):
         classes: Sequence[str] | None = None,
         hidden: Sequence[str] = (),
     ) -> "Teacher":
-        """A teacher from a file: a saved student's folder, an .onnx file, XGBoost's .json or .ubj.
+        """A teacher from a folder of a saved student or a transformers model, or from a file.
+
+        Files are .onnx files, and XGBoost's .json or .ubj.
 
         Pickles (.pkl, .joblib, .pt) are never read.
 
@@ -66,7 +68,7 @@ class Teacher(ABC):
             name: What reports and stores call it; None: the file's name.
             classes: Names of its classes in the order of its columns; None: those in the file, if
                 any.
-            hidden: Of a saved student, the layers to read; empty: those it was saved with.
+            hidden: Of a folder, the layers to read; empty: those that a student was saved with.
 
         Raises:
             TeacherError: if there is no such file, or it is not one of these.

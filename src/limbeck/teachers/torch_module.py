@@ -14,6 +14,7 @@ from limbeck.errors import LimbeckError, TeacherError
 from limbeck.fingerprint import digest, module_digest
 from limbeck.students import Student, capture, check_layers
 from limbeck.students.capture import logits_of
+from limbeck.students.reading import inputs_for, lengths_by_layer
 from limbeck.students.weights import fill
 from limbeck.teachers.answers import (
     check_not_probabilities,
@@ -24,6 +25,7 @@ from limbeck.teachers.answers import (
 )
 from limbeck.teachers.preprocessing import Normalisation
 from limbeck.teachers.teacher import Teacher
+from limbeck.transfer_sets.tokenization import Tokenization
 from limbeck.types import Batch, Outputs
 
 __all__ = ["TorchModule"]
@@ -44,6 +46,7 @@ class TorchModule(Teacher):
         hidden: Module paths of the layers whose activations it also answers with.
         mean: Subtracted from the inputs, one number per channel; None: inputs as they are.
         std: What they are then divided by, > 0, one number per channel.
+        tokenization: How it reads texts; None: it is given the transfer set's inputs.
         name: What reports and stores call it: letters, digits, "_" and "-".
         device: Where it runs: "cpu", "cuda", ...
 
@@ -65,6 +68,7 @@ class TorchModule(Teacher):
         hidden: Sequence[str] = (),
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
+        tokenization: Tokenization | None = None,
         name: str = "teacher",
         device: str | torch.device = "cpu",
     ) -> None:
@@ -72,6 +76,7 @@ class TorchModule(Teacher):
         self.classes = checked_classes(classes)
         self.hidden = (hidden,) if isinstance(hidden, str) else tuple(hidden)
         self.normalisation = Normalisation(mean, std)
+        self.tokenization = tokenization
         self.device = torch.device(device)
         self.weights = None if weights is None else Path(weights)
         self.build = None if isinstance(module, nn.Module) else module
@@ -84,17 +89,18 @@ class TorchModule(Teacher):
 
     @classmethod
     def from_student(cls, student: Student, *, name: str = "teacher") -> "TorchModule":
-        """A teacher with a copy of a student's present weights, its classes and hidden layers."""
+        """A teacher with a copy of a student's weights, its classes, hidden layers, tokenizer."""
         return cls(
             copy.deepcopy(student.module),
             classes=student.classes or None,
             hidden=student.hidden,
+            tokenization=student.tokenization,
             name=name,
         )
 
     @property
     def fingerprint(self) -> str:
-        """What weights, buffers, structure, class names and normalisation hash to."""
+        """What weights, buffers, structure, class names and preprocessing hash to."""
         if self.build is not None and self.identity is not None:
             return self.identity
         released = self.loaded is None
@@ -120,9 +126,11 @@ class TorchModule(Teacher):
                 one logit per class.
         """
         module = self.module
-        inputs = self.normalisation(batch.inputs.to(self.device), self.name)
+        inputs = batch.inputs
         whose = f"teacher '{self.name}'"
         try:
+            inputs = inputs_for(self.tokenization, batch, whose=whose).to(self.device)
+            inputs = self.normalisation(inputs, self.name)
             with (
                 torch.no_grad(),
                 in_full_precision(self.device.type),
@@ -140,7 +148,9 @@ class TorchModule(Teacher):
         logits = checked_logits(logits, len(batch), self.classes, self.name)
         remedy = "Leave out the model's last softmax, or return log_softmax."
         check_not_probabilities(logits, self.name, remedy)
-        return Outputs(logits, {path: value.float() for path, value in features.items()})
+        hidden = {path: value.float() for path, value in features.items()}
+        tokenization = self.tokenization or batch.tokenization
+        return Outputs(logits, hidden, lengths_by_layer(hidden, inputs, tokenization))
 
     def release(self) -> None:
         """Forget the module, if it can be built again."""
@@ -190,6 +200,7 @@ class TorchModule(Teacher):
             structure,
             self.classes,
             self.normalisation.settings,
+            *(() if self.tokenization is None else (self.tokenization.fingerprint,)),
         )
 
 
