@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Int
 from torch import Tensor
 
+from limbeck.errors import TeacherError
 from limbeck.store.encoding import typed
 from limbeck.store.files import Column, Columns
 from limbeck.store.format import FloatType
@@ -38,13 +39,18 @@ class Gathered:
         self.shapes: dict[str, tuple[int, ...]] = {}
 
     def put(self, where: Rows, outputs: Outputs) -> None:
-        """Keep a batch's answers at these places."""
+        """Keep a batch's answers at these places.
+
+        Raises:
+            TeacherError: if a hidden layer has another shape than in the batches before.
+        """
         for name, value in {"": outputs.logits, **outputs.hidden}.items():
             if name in outputs.lengths:
                 self.put_tokens(where, name, value, outputs.lengths[name])
                 continue
             if name not in self.whole:
                 self.whole[name] = value.new_empty((self.count, *value.shape[1:]))
+            check_shape(name, tuple(self.whole[name].shape[1:]), tuple(value.shape[1:]))
             self.whole[name][where] = value
 
     def put_tokens(self, where: Rows, name: str, value: Tensor, counts: Tensor) -> None:
@@ -65,6 +71,15 @@ class Gathered:
         """Features of fixed shape, float32, and those per token, in their type."""
         fixed = {name: value for name, value in self.whole.items() if name}
         return {**fixed, **{n: ragged(self.rows[n], self.shapes[n]) for n in self.rows}}
+
+
+def check_shape(layer: str, before: tuple[int, ...], now: tuple[int, ...]) -> None:
+    if before != now:
+        raise TeacherError(
+            f"layer '{layer}' of the teacher is {before} for each example of one batch and {now} "
+            "for those of another. One shape is needed, or (tokens, features): name another layer, "
+            "or pool this one over the text first."
+        )
 
 
 class Buffers:
