@@ -99,10 +99,10 @@ __all__ = [
     "Objective", "OneCycle", "OnnxModel", "Outputs", "Recipe", "RecipeError",
     "RelationalDistances", "Run", "Shift", "SimilarityPreserving", "SoftTargets", "Splits",
     "StoreError", "StoreMismatch", "Student", "Sweep", "Teacher", "TeacherError", "TopK",
-    "TorchModule", "Training", "TransferSet", "Transferability", "Transformers", "Views", "annotate",
-    "compare", "correct_bias", "distill", "evaluate", "export", "learning_curve", "munge", "objectives",
-    "predict", "report", "specialists", "students", "sweep", "teachers", "transfer",
-    "transfer_sets", "transferability", "verify",
+    "TorchModule", "Training", "TransferSet", "Transferability", "Transformers", "Views",
+    "annotate", "compare", "correct_bias", "distill", "evaluate", "export", "learning_curve",
+    "munge", "objectives", "predict", "report", "specialists", "students", "sweep", "teachers",
+    "transfer", "transfer_sets", "transferability", "verify",
 ]  # fmt: skip
 
 
