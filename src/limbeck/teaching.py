@@ -1,6 +1,5 @@
 """Make the teachers that a recipe asks for: trained, fitted or loaded, one in memory at a time."""
 
-import hashlib
 import math
 import shutil
 from collections.abc import Callable, Mapping
@@ -13,7 +12,7 @@ import torch
 from limbeck import students
 from limbeck.artefacts import Record
 from limbeck.errors import LimbeckError
-from limbeck.fingerprint import digest
+from limbeck.fingerprint import digest, file_digest
 from limbeck.objectives import HardLabels
 from limbeck.recipe import user_code
 from limbeck.recipe.pieces import Piece
@@ -258,8 +257,4 @@ def content(path: Path) -> str:
         return digest(
             [str(each.relative_to(path)) for each in inside], [content(f) for f in inside]
         )
-    state = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(2**20):
-            state.update(block)
-    return state.hexdigest()
+    return file_digest(path)

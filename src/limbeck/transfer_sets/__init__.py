@@ -1,9 +1,10 @@
-"""The examples: arrays, tables, image folders, hub images, and augmentation to be replayed."""
+"""The examples: arrays, tables, texts, images in folders or on the hub, and views of them."""
 
 from limbeck.transfer_sets.arrays import Arrays, arrays
 from limbeck.transfer_sets.digits import digits
 from limbeck.transfer_sets.glyphs import glyphs
 from limbeck.transfer_sets.hub_images import hub_images
+from limbeck.transfer_sets.hugging_face import hugging_face
 from limbeck.transfer_sets.image_folder import image_folder
 from limbeck.transfer_sets.independent import marginals
 from limbeck.transfer_sets.munging import munge
@@ -29,6 +30,7 @@ __all__ = [
     "digits",
     "glyphs",
     "hub_images",
+    "hugging_face",
     "image_folder",
     "marginals",
     "munge",

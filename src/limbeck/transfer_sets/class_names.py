@@ -1,8 +1,10 @@
 """From labels as files hold them, numbers or names, to class numbers and class names."""
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 
+import pyarrow as pa
 import torch
 from jaxtyping import Int
 from torch import Tensor
@@ -10,7 +12,7 @@ from torch import Tensor
 from limbeck.errors import DataError, nearest
 from limbeck.types import UNLABELLED
 
-__all__ = ["number_labels"]
+__all__ = ["class_label_names", "number_labels"]
 
 Label = int | str
 
@@ -75,6 +77,16 @@ def number_labels(
         for split, column in cleaned.items()
     }
     return names, numbered
+
+
+def class_label_names(schema: pa.Schema, label: str) -> list[str] | None:
+    """The class names that the hub's own writer left in the file, if it did."""
+    try:
+        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        names = features[label]["names"]
+    except (KeyError, TypeError, ValueError):
+        return None
+    return [str(name) for name in names]
 
 
 def clean(value: object, place: str) -> Label | None:

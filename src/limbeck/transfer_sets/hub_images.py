@@ -1,11 +1,8 @@
 """Images in Parquet, as the Hugging Face hub lays data sets out, from a folder or from the hub.
 
-The files of a split are called `<split>.parquet` or `<split>-00000-of-00003.parquet` and so on, in
-the folder or one below it. The image column holds {bytes, path} or bytes.
+The image column holds {bytes, path} or bytes.
 """
 
-import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,17 +13,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from limbeck.errors import DataError, nearest
-from limbeck.transfer_sets.class_names import number_labels
+from limbeck.transfer_sets.class_names import class_label_names, number_labels
 from limbeck.transfer_sets.encoded_images import Decoding, EncodedImages, as_size
+from limbeck.transfer_sets.hub_files import located, split_files
 from limbeck.transfer_sets.identified import Identified
-from limbeck.transfer_sets.image_folder import SPLIT_NAMES
 from limbeck.transfer_sets.splitting import Size, splits_from
 from limbeck.transfer_sets.transfer_set import Splits
 
 __all__ = ["hub_images"]
 
-FILE_NAME = re.compile(r"(?P<split>.+?)(-\d+-of-(?P<shards>\d+)(-[0-9a-f]+)?)?")
-HUB_ID = re.compile(r"(?P<id>\w[\w.-]*/\w[\w.-]*)(/(?P<folder>.+))?")
+SUFFIXES = (".parquet",)
 
 
 def hub_images(
@@ -71,9 +67,9 @@ def hub_images(
         DataError: if the data cannot be found or read, a column or a shard is missing, or an image
             is damaged or does not fit the first.
     """
-    folder, name = located(str(path))
+    folder, name = located(str(path), SUFFIXES, "Parquet files")
     columns = [image, *([] if label is None else [label]), *groups]
-    tables = {split: read(files, columns) for split, files in split_files(folder).items()}
+    tables = {split: read(files, columns) for split, files in split_files(folder, SUFFIXES).items()}
     if classes is None and label is not None:
         classes = class_label_names(tables["train"].schema, label)
     names, labels = number_labels(
@@ -127,81 +123,6 @@ class ColumnOfImages:
         return f"row {position} of {self.title}"
 
 
-def located(path: str) -> tuple[Path, str]:
-    """The folder of the Parquet files, downloaded if it is a hub id, and the data set's name."""
-    folder = Path(path)
-    if folder.is_dir():
-        return folder, folder.resolve().name
-    hub = HUB_ID.fullmatch(path)
-    if hub is None:
-        raise DataError(f"no folder {path}. Give a folder of Parquet files, or an id of the hub.")
-    return downloaded(hub["id"], path) / (hub["folder"] or ""), hub["id"].split("/")[1]
-
-
-def downloaded(hub_id: str, path: str) -> Path:
-    """The local copy of a data set's Parquet files."""
-    try:
-        from huggingface_hub import snapshot_download
-    except ImportError as error:
-        raise DataError(
-            f"there is no folder {path}, and huggingface_hub, which gets data from the hub, is not "
-            "installed. Install it with: pip install huggingface_hub"
-        ) from error
-    try:
-        return Path(snapshot_download(hub_id, repo_type="dataset", allow_patterns=["*.parquet"]))
-    except Exception as error:
-        reason = str(error).strip().split("\n")[0]
-        raise DataError(
-            f"there is no folder {path}, and the hub did not give {hub_id} "
-            f"({type(error).__name__}: {reason}). Check the name and the connection, or give a "
-            "folder of its Parquet files."
-        ) from error
-
-
-def split_files(folder: Path) -> dict[str, list[Path]]:
-    """The Parquet files of train, validation and test, in order."""
-    found: dict[Path, dict[str, list[Path]]] = {}
-    seen = set()
-    for file in sorted(folder.rglob("*.parquet")):
-        match = FILE_NAME.fullmatch(file.stem)
-        assert match is not None
-        is_numbered = file.stem.isdigit()
-        word = file.parent.name if is_numbered else match["split"]
-        seen.add(word)
-        split = SPLIT_NAMES.get(word.lower())
-        if split is not None:
-            home = file.parent.parent if is_numbered else file.parent
-            found.setdefault(home, {}).setdefault(split, []).append(file)
-    if not any("train" in splits for splits in found.values()):
-        raise DataError(
-            f"no train.parquet or train-00000-of-....parquet in {folder}; splits there: "
-            f"{', '.join(sorted(seen)) or 'none'}. Call the training split train."
-        )
-    if len(found) > 1:
-        homes = ", ".join(sorted(home.relative_to(folder).as_posix() for home in found))
-        raise DataError(
-            f"{folder} holds several data sets: {homes}. Give one of them, as in "
-            f"{folder.name}/{sorted(found)[0].relative_to(folder).as_posix()}."
-        )
-    ((_, splits),) = found.items()
-    for split, files in splits.items():
-        check_shards(split, files, folder)
-    return {split: splits[split] for split in ("train", "validation", "test") if split in splits}
-
-
-def check_shards(split: str, files: list[Path], folder: Path) -> None:
-    shards = [match["shards"] for file in files if (match := FILE_NAME.fullmatch(file.stem))]
-    needed = 1 if shards[0] is None else int(shards[0])
-    if files[0].stem.isdigit():
-        return
-    if len(files) != needed or len(set(shards)) > 1:
-        raise DataError(
-            f"the split '{split}' in {folder} has {len(files)} file(s) where {needed} belong to "
-            f"it: {', '.join(file.name for file in files[:5])}. Complete it, or remove what is of "
-            "another version."
-        )
-
-
 def read(files: list[Path], columns: list[str]) -> pa.Table:
     """These columns of all files of a split."""
     tables = []
@@ -242,13 +163,3 @@ def image_bytes(column: Any, image: str, name: str) -> Any:
             "{bytes, path}."
         )
     return pa.chunked_array(column.cast(pa.large_binary())).combine_chunks()
-
-
-def class_label_names(schema: pa.Schema, label: str) -> list[str] | None:
-    """The class names that the hub's own writer left in the file, if it did."""
-    try:
-        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
-        names = features[label]["names"]
-    except (KeyError, TypeError, ValueError):
-        return None
-    return [str(name) for name in names]

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from limbeck.errors import DataError
 
-__all__ = ["TextColumn"]
+__all__ = ["TextColumn", "missing", "strings"]
 
 
 class TextColumn(Sequence[str]):
@@ -38,6 +38,12 @@ class TextColumn(Sequence[str]):
         if isinstance(column, pa.Array):
             column = pa.chunked_array([column])
         self.column = column
+
+    @staticmethod
+    def joined(columns: Sequence["TextColumn"], title: str) -> "TextColumn":
+        """One column of the texts of several."""
+        chunks = [chunk for each in columns for chunk in each.column.chunks]
+        return TextColumn(pa.chunked_array(chunks), title)
 
     def __len__(self) -> int:
         return len(self.column)
@@ -72,15 +78,19 @@ class TextColumn(Sequence[str]):
         return lengths.hexdigest() + texts.hexdigest()
 
 
-def strings(texts: Sequence[str], title: str) -> Any:
-    """An Arrow column of these strings."""
-    for row, text in enumerate(texts):
+def strings(texts: Sequence[Any], title: str, first: int = 0) -> Any:
+    """An Arrow array of these strings, the first of them being this row.
+
+    Raises:
+        DataError: if one is missing or no text.
+    """
+    for row, text in enumerate(texts, start=first):
         if not isinstance(text, str):
             raise DataError(missing(row, title) if text is None else not_text(row, text, title))
     try:
         return pa.array(texts, type=pa.large_string())
     except UnicodeEncodeError as error:
-        row = next(row for row, text in enumerate(texts) if text == error.object)
+        row = first + list(texts).index(error.object)
         raise DataError(
             f"row {row} of {title} holds half a character (a lone surrogate). Read the text with "
             "errors='replace', or take it out."
@@ -88,9 +98,10 @@ def strings(texts: Sequence[str], title: str) -> Any:
 
 
 def missing(row: int, title: str) -> str:
+    """The sentence about a row without a text."""
     return (
-        f"row {row} of {title} has no text. Fill it in or take it out; an empty text ('') is "
-        "an example like any other."
+        f"row {row} of {title} has no text. Fill it in or take it out; an empty text (in CSV: two "
+        'quotes, "") is an example like any other.'
     )
 
 

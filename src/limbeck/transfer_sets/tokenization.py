@@ -73,7 +73,7 @@ class Tokenization:
     @cached_property
     def fingerprint(self) -> str:
         """What tokenizer.json hashes to, as it is saved: 64 hexadecimal digits."""
-        return digest("tokenization", json.loads(self._saved()), self.max_length)
+        return digest("tokenization", json.loads(self.content()), self.max_length)
 
     def encode(self, texts: Sequence[str]) -> list[Int32[np.ndarray, " _"]]:
         """Each text's token ids, at most `max_length`, special tokens at both ends kept.
@@ -109,7 +109,7 @@ class Tokenization:
         Raises:
             DataError: as `encode`.
         """
-        content = json.loads(self._saved())
+        content = json.loads(self.content())
         whole = type(self.tokenizer).from_str(self.tokenizer.to_str())
         whole.no_truncation()
         room = self.max_length - whole.num_special_tokens_to_add(False)
@@ -125,7 +125,7 @@ class Tokenization:
         """
         path = Path(folder) / FILE
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(self._saved(), encoding="utf-8")
+        path.write_text(self.content(), encoding="utf-8")
         return path
 
     def __repr__(self) -> str:
@@ -143,8 +143,8 @@ class Tokenization:
         self.tokenizer.add_special_tokens([PADDING[0]])
         return new
 
-    def _saved(self) -> str:
-        """The content of tokenizer.json."""
+    def content(self) -> str:
+        """What `save` writes."""
         copy = type(self.tokenizer).from_str(self.tokenizer.to_str())
         copy.enable_padding(pad_id=self.padding, pad_token=copy.id_to_token(self.padding))
         return str(copy.to_str())

@@ -34,6 +34,14 @@ class Tokens:
         self.column = column
         self.tokenization = tokenization
 
+    def make(self) -> None:
+        """Tokenise the texts now, unless their tokens are in the cache.
+
+        Raises:
+            DataError: if a text has no token, or the cache cannot be written.
+        """
+        assert self.path.is_file()
+
     @cached_property
     def offsets(self) -> Int64[np.ndarray, " n_and_1"]:
         """Where each text's tokens begin, (n + 1,)."""
