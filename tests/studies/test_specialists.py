@@ -2,7 +2,7 @@
 
 import pytest
 
-from limbeck.studies.specialists import gains_of, table
+from limbeck.studies.specialists import gains_of, rows
 
 
 def seed(after: float, single: float) -> dict:
@@ -21,18 +21,18 @@ def seed(after: float, single: float) -> dict:
 
 def test_the_share_that_one_net_keeps_is_of_the_gain() -> None:
     """Prevents a share of the accuracy, or of another seed's gain."""
-    *_, kept = table([seed(84.0, 82.0), seed(82.0, 82.4)])
+    *_, kept = rows([seed(84.0, 82.0), seed(82.0, 82.4)])
     assert kept.ours.mean == pytest.approx(100 * 2.2 / 3)
     assert (kept.holds, kept.why) == (True, "")
 
 
 def test_too_small_a_share_and_no_gain_are_said() -> None:
     """Prevents a negative share of a negative gain that looks like a success."""
-    *_, kept = table([seed(84.0, 81.0)])
+    *_, kept = rows([seed(84.0, 81.0)])
     assert (kept.holds, kept.why) == (False, "Of 4.00 points 1.00 are kept.")
-    rows = table([seed(79.0, 78.0)])
-    assert (rows[-1].holds, rows[-1].why) == (False, "There is no gain to keep.")
-    assert (rows[1].holds, rows[1].why) == (False, "Specialists change it by -1.00 points.")
+    table = rows([seed(79.0, 78.0)])
+    assert (table[-1].holds, table[-1].why) == (False, "There is no gain to keep.")
+    assert (table[1].holds, table[1].why) == (False, "Specialists change it by -1.00 points.")
 
 
 def test_gain_by_coverage_is_over_the_examples_of_all_seeds() -> None:
@@ -48,7 +48,7 @@ def test_gain_by_coverage_is_over_the_examples_of_all_seeds() -> None:
 
 def test_the_most_covered_are_compared_with_the_least() -> None:
     """Prevents a trend that nobody checks."""
-    rise = table([seed(84.0, 82.0)])[-5]
+    rise = rows([seed(84.0, 82.0)])[-5]
     assert rise.what == "relative gain in % where 3 know the class, above that where 0 do"
     assert rise.ours.mean == pytest.approx(10.0)
     assert rise.holds is True

@@ -17,33 +17,20 @@ training gives with its own soft targets, or with labels, is beside it. Size "sm
 digits and says nothing.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
-
-from jaxtyping import Float
-from torch import Tensor
+from typing import Any
 
 import limbeck as lb
+from limbeck import specialists
 from limbeck.evaluation import score
-from limbeck.specialists import (
-    Correction,
-    Specialist,
-    WithSpecialists,
-    conditional_accuracy,
-    confusable_classes,
-    gain_by_coverage,
-    train_specialist,
-)
+from limbeck.studies.charts import lines
 from limbeck.studies.study import Study
-from limbeck.studies.table import Figure, Row, measured
-from limbeck.transfer_sets import Splits, glyphs
+from limbeck.studies.table import Row, above, at_least, measured, row, that
+from limbeck.transfer_sets import glyphs
 
-if TYPE_CHECKING:
-    import altair
-
-__all__ = ["PUBLISHED", "SIZES", "run"]
+__all__ = ["run"]
 
 PUBLISHED = {"generalist": 25.0, "with": 26.1, "conditional before": 43.1, "conditional": 45.9}
 """Accuracies in %: Hinton, Vinyals & Dean 2015, table 3."""
@@ -78,220 +65,110 @@ SIZES = {
 def run(study: Study) -> list[Row]:
     """Every seed, then the table and gain by coverage."""
     size = SIZES[study.size]
-    found = []
-    for seed in range(size.seeds):
-        make = partial(measures, study, size, seed)
-        found.append(study.once(f"seed {seed}", make, **asdict(size)))
-    study.figure("coverage", chart(found))
-    return table(found)
+    found = study.repeat("seed", size.seeds, partial(measures, study, size), **vars(size))
+    points = [{"by": n, "gain": gain, "of": "published"} for n, gain in PUBLISHED_GAIN.items()]
+    points += [{"by": n, "gain": gain, "of": "ours"} for n, gain in gains_of(found).items()]
+    titles = {"by": "specialists that know the class", "gain": "relative gain in accuracy, in %"}
+    study.figure("coverage", lines(points, "by", "gain", colour="of", titles=titles))
+    return rows(found)
 
 
 def measures(study: Study, size: Settings, seed: int) -> dict[str, Any]:
-    """Accuracies in %; by coverage [specialists, examples, before, after]; what was chosen."""
-    world = World(study, size, seed)
-    generalist = world.generalist()
+    """What `tested` gives of all nets of one seed, and which corrections were chosen."""
+    smoke = study.size == "smoke"
+    data = study.digits() if smoke else glyphs(size.classes, size.per_class, size=size.pixels)
+    assert data.validation is not None
+    train, labels = data.train, lb.HardLabels()
+    net = lb.students.cnn(train.input_shape, size.channels, size.classes, hidden=0)
+    first = lb.Training(optimizer=lb.AdamW(3e-3), epochs=size.epochs)
+    generalist = study.distill(net, None, train, labels, first, seed=seed).student
     teacher = lb.TorchModule.from_student(generalist, name="generalist")
-    store = world.annotated(teacher)
-    sets = confusable_classes(store, size.specialists, size=size.known, seed=seed)
-    known = sorted({number for each in sets for number in each})
-    whole = world.best(teacher, world.specialists(generalist, sets, None))
-    every = world.best(teacher, world.specialists(generalist, sets, store))
-    soft = 0.9 * lb.SoftTargets(size.temperature) + 0.1 * lb.HardLabels()
+    store = study.annotate(teacher, train, f"generalist-{seed}")
+    sets = specialists.confusable_classes(store, size.specialists, size=size.known, seed=seed)
+    short = lb.Training(optimizer=lb.AdamW(2e-3), epochs=size.special_epochs)
+    expert = partial(specialists.train_specialist, generalist, train)
+    dustbins = [expert(each, short, seed=seed, **study.kept) for each in sets]
+    all_classes = [expert(each, short, knowledge=store, seed=seed, **study.kept) for each in sets]
+    whole = specialists.best_corrected(teacher, dustbins, data.validation)
+    every = specialists.best_corrected(teacher, all_classes, data.validation)
+    longer = lb.Training(optimizer=lb.AdamW(2e-3), epochs=size.single_epochs)
+    further = partial(study.distill, lb.Student(generalist.module), training=longer, seed=seed)
+    soft = 0.9 * lb.SoftTargets(size.temperature) + 0.1 * labels
     models: dict[str, lb.Teacher | lb.Student] = {
         "generalist": teacher,
         "with": whole,
         "all classes": every,
-        "single": world.further(generalist, world.annotated(whole), soft),
-        "own targets": world.further(generalist, store, soft),
-        "labels": world.further(generalist, None, lb.HardLabels()),
+        "single": further(study.annotate(whole, train, f"whole-{seed}"), train, soft).student,
+        "own targets": further(store, train, soft).student,
+        "labels": further(None, train, labels).student,
     }
-    test, labels = world.test, world.test.labels
+    chosen = {"with": whole.correction, "all classes": every.correction}
+    return {**tested(models, sets, data.test), "chosen": chosen}
+
+
+def tested(
+    models: Mapping[str, lb.Teacher | lb.Student],
+    sets: Sequence[Sequence[int]],
+    test: lb.TransferSet | None,
+) -> dict[str, Any]:
+    """Accuracies in %, and by coverage [specialists, examples, accuracy before, after]."""
+    assert test is not None
     scores = {what: score(model, test) for what, model in models.items()}
-    before, after = scores["generalist"], scores["with"]
-    covered = gain_by_coverage(before, after, labels, sets)
+    before, after, classes = scores["generalist"], scores["with"], range(len(test.classes))
+    right = partial(specialists.conditional_accuracy, labels=test.labels)
+    known = [number for each in sets for number in each]
+    covered = specialists.gain_by_coverage(before, after, test.labels, sets)
     return {
-        **{what: 100 * accuracy(each, test) for what, each in scores.items()},
-        "conditional before": 100 * conditional_accuracy(before, labels, known),
-        "conditional": 100 * conditional_accuracy(after, labels, known),
-        "coverage": [[c.specialists, c.examples, c.before, c.after] for c in covered],
-        "chosen": {"with": whole.correction, "all classes": every.correction},
+        **{what: 100 * right(each, classes=classes) for what, each in scores.items()},
+        "conditional before": 100 * right(before, classes=known),
+        "conditional": 100 * right(after, classes=known),
+        "coverage": [astuple(each) for each in covered],
     }
 
 
-class World:
-    """Data, nets and stores of one seed."""
-
-    def __init__(self, study: Study, size: Settings, seed: int) -> None:
-        self.study, self.size, self.seed = study, size, seed
-        self.data: Splits = (
-            study.digits()
-            if study.size == "smoke"
-            else glyphs(size.classes, size.per_class, size=size.pixels)
-        )
-
-    def generalist(self) -> lb.Student:
-        """Trained on labels."""
-        shape, size = self.data.train.input_shape, self.size
-        student = lb.students.cnn(shape, size.channels, size.classes, hidden=0)
-        return self.trained(student, None, lb.HardLabels(), 3e-3, size.epochs)
-
-    def further(
-        self, generalist: lb.Student, store: lb.KnowledgeStore | None, objective: lb.Objective
-    ) -> lb.Student:
-        """The generalist, trained on."""
-        start = lb.Student(generalist.module)
-        return self.trained(start, store, objective, 2e-3, self.size.single_epochs)
-
-    def trained(
-        self,
-        student: lb.Student,
-        store: lb.KnowledgeStore | None,
-        objective: lb.Objective,
-        learning_rate: float,
-        epochs: int,
-    ) -> lb.Student:
-        """A net, trained or read back."""
-        return lb.distill(
-            student,
-            store,
-            self.data.train,
-            objective,
-            lb.Training(optimizer=lb.AdamW(learning_rate), epochs=epochs),
-            seed=self.seed,
-            checkpoint=self.study.folder / "checkpoints",
-            progress=self.study.progress,
-        ).student
-
-    def specialists(
-        self,
-        generalist: lb.Student,
-        sets: Sequence[tuple[int, ...]],
-        store: lb.KnowledgeStore | None,
-    ) -> list[Specialist]:
-        """One for each set; with a store they keep all classes."""
-        training = lb.Training(optimizer=lb.AdamW(2e-3), epochs=self.size.special_epochs)
-        return [
-            train_specialist(
-                generalist,
-                self.data.train,
-                each,
-                training,
-                knowledge=store,
-                seed=self.seed,
-                checkpoint=self.study.folder / "checkpoints",
-                progress=self.study.progress,
-            )
-            for each in sets
-        ]
-
-    def best(self, teacher: lb.Teacher, specialists: Sequence[Specialist]) -> WithSpecialists:
-        """Generalist and specialists, dustbins corrected as is best on validation images."""
-        validation = self.data.validation
-        assert validation is not None
-        kinds: tuple[Correction, ...] = ("bayes", "literal", "none")
-        whole = [WithSpecialists(teacher, specialists, correction=kind) for kind in kinds]
-        right = [accuracy(score(each, validation), validation) for each in whole]
-        return whole[right.index(max(right))]
-
-    @property
-    def test(self) -> lb.TransferSet:
-        assert self.data.test is not None
-        return self.data.test
-
-    def annotated(self, teacher: lb.Teacher) -> lb.KnowledgeStore:
-        """What a teacher says of the training images, once."""
-        path = self.study.folder / f"{teacher.fingerprint[:12]}.store"
-        return lb.annotate(teacher, self.data.train, path, progress=self.study.progress)
-
-
-def accuracy(scores: Float[Tensor, "n c"], examples: lb.TransferSet) -> float:
-    """In [0, 1]."""
-    return float((scores.argmax(dim=1) == examples.labels).double().mean())
-
-
-def table(found: Sequence[dict[str, Any]]) -> list[Row]:
-    """The rows, from the measures of every seed."""
-    value = {
-        k: measured([each[k] for each in found])
-        for k, v in found[0].items()
-        if isinstance(v, float)
-    }
-    rows = []
+def rows(found: Sequence[dict[str, Any]]) -> list[Row]:
+    """The accuracies, the gain by coverage, and the distilled nets."""
+    floats = [what for what, each in found[0].items() if isinstance(each, float)]
+    value = {what: measured([each[what] for each in found]) for what in floats}
+    table = []
     for what, before, after in (
         ("test accuracy in %", "generalist", "with"),
         ("accuracy in % among the specialists' classes", "conditional before", "conditional"),
     ):
-        base, ours = value[before], value[after]
-        holds = ours.mean > base.mean
-        why = "" if holds else f"Specialists change it by {ours.mean - base.mean:+.2f} points."
-        published, wanted = str(PUBLISHED[after]), "above the generalist"
-        rows.append(Row(f"generalist, {what}", str(PUBLISHED[before]), base))
-        rows.append(Row(f"with specialists, {what}", published, ours, wanted, holds, why))
-    what = "with specialists that keep all classes, test accuracy in %"
-    rows.append(Row(what, "", value["all classes"]))
-    return [*rows, *coverage_rows(found), *single_rows(value)]
+        gain = value[after].mean - value[before].mean
+        better = that("above the generalist", gain > 0)
+        why = f"Specialists change it by {gain:+.2f} points."
+        table.append(row(f"generalist, {what}", value[before], PUBLISHED[before]))
+        table.append(row(f"with specialists, {what}", value[after], PUBLISHED[after], better, why))
+    gain, kept = (value[k].mean - value["generalist"].mean for k in ("with", "single"))
+    share = 100 * kept / gain if gain > 0 else 0.0
+    why = f"Of {gain:.2f} points {kept:.2f} are kept." if gain > 0 else "There is no gain to keep."
+    what = "share of the specialists' gain that one net keeps, in %"
+    all_classes = "with specialists that keep all classes, test accuracy in %"
+    return [
+        *table,
+        row(all_classes, value["all classes"]),
+        *coverage_rows(gains_of(found)),
+        row("generalist, all distilled into it, test accuracy in %", value["single"]),
+        row("generalist, its own soft targets instead, in %", value["own targets"]),
+        row("generalist, trained on with labels for as long, in %", value["labels"]),
+        row(what, share, "left open", at_least(50), why),
+    ]
 
 
-def coverage_rows(found: Sequence[dict[str, Any]]) -> list[Row]:
-    """Relative gain by how many specialists know the class, over all seeds' examples."""
-    gains = gains_of(found)
+def coverage_rows(gains: dict[int, float]) -> list[Row]:
+    """Relative gain by how many specialists know the class, and whether it rises."""
+    what = "relative gain in % where {} specialists know the class"
+    table = [row(what.format(n), gains[n], PUBLISHED_GAIN.get(n, "")) for n in gains]
     fewest, most = min(gains), max(gains)
-    rows = []
-    for number, gain in gains.items():
-        what = f"relative gain in % where {number} specialists know the class"
-        rows.append(Row(what, str(PUBLISHED_GAIN.get(number, "")), measured([gain])))
     rise = gains[most] - gains[fewest]
-    holds = rise > 0
-    why = "" if holds else f"The gain changes by {rise:+.2f} points from {fewest} to {most}."
     what = f"relative gain in % where {most} know the class, above that where {fewest} do"
-    return [*rows, Row(what, "14.1", measured([rise]), "above 0", holds, why)]
+    why = f"The gain changes by {rise:+.2f} points from {fewest} to {most}."
+    return [*table, row(what, rise, 14.1, above(0), why)]
 
 
 def gains_of(found: Sequence[dict[str, Any]]) -> dict[int, float]:
     """Relative gain in % by coverage, ascending; where the generalist is never right, left out."""
-    entries = [entry for each in found for entry in each["coverage"]]
-    gains = {}
-    for number in sorted({entry[0] for entry in entries}):
-        mine = [entry for entry in entries if entry[0] == number]
-        before, after = (sum(entry[1] * entry[i] for entry in mine) for i in (2, 3))
-        if before:
-            gains[number] = 100 * (after - before) / before
-    return gains
-
-
-def single_rows(value: dict[str, Figure]) -> list[Row]:
-    """The distilled nets, and the share of the specialists' gain that one keeps."""
-    gain, kept = (value[k].mean - value["generalist"].mean for k in ("with", "single"))
-    share = 100 * kept / gain if gain > 0 else 0.0
-    holds = share >= 50
-    why = f"Of {gain:.2f} points {kept:.2f} are kept." if gain > 0 else "There is no gain to keep."
-    what = "share of the specialists' gain that one net keeps, in %"
-    ours = measured([share])
-    return [
-        Row("generalist, all distilled into it, test accuracy in %", "", value["single"]),
-        Row("generalist, its own soft targets instead, in %", "", value["own targets"]),
-        Row("generalist, trained on with labels for as long, in %", "", value["labels"]),
-        Row(what, "left open", ours, "at least 50", holds, "" if holds else why),
-    ]
-
-
-def chart(found: Sequence[dict[str, Any]]) -> "altair.Chart":
-    """Relative gain by coverage, published and ours."""
-    import altair as alt
-
-    values = [
-        {"known by": number, "gain": gain, "what": what}
-        for what, gains in (("published", PUBLISHED_GAIN), ("ours", gains_of(found)))
-        for number, gain in gains.items()
-    ]
-    data = alt.Data(values=values)  # type: ignore[no-untyped-call]
-    lines: altair.Chart = (
-        alt.Chart(data)
-        .mark_line(point=True)
-        .encode(
-            x=alt.X("known by:Q", title="specialists that know the class"),
-            y=alt.Y("gain:Q", title="relative gain in accuracy, in %"),
-            color=alt.Color("what:N", title=None),
-        )
-    )
-    return lines
+    covered = (specialists.Covered(*entry) for each in found for entry in each["coverage"])
+    pooled = specialists.pooled(covered)
+    return {each.specialists: 100 * each.relative_gain for each in pooled if each.before}

@@ -126,6 +126,11 @@ class Study:
         found = hub_images(self.data / name if self.data else hub_id, validation=validation)
         return replace(found, train=split(found.train, train)[0]) if train else found
 
+    @property
+    def kept(self) -> dict[str, Any]:
+        """What every verb that trains is told: the folder's `checkpoint`, and `progress`."""
+        return {"checkpoint": self.folder / "checkpoints", "progress": self.progress}
+
     def distill(
         self,
         student: lb.Student,
@@ -146,8 +151,7 @@ class Study:
             training,
             seed=seed,
             validation=validation,
-            checkpoint=self.folder / "checkpoints",
-            progress=self.progress,
+            **self.kept,
         )
 
     def annotate(self, teacher: lb.Teacher, examples: TransferSet, name: str) -> lb.KnowledgeStore:
