@@ -7,6 +7,7 @@ Initial weights are normal with standard deviation 0.02, as BERT's; biases start
 """
 
 import functools
+import math
 from typing import Any
 
 import torch
@@ -35,7 +36,7 @@ def text_transformer(
     """A transformer encoder over tokens with learned positions, their mean, an output layer.
 
     Its layers' module paths are "embedding", "blocks.0", "blocks.1", ... (after the block's last
-    sum), "norm" and "output".
+    sum), "blocks.0.attention", ... (the attention maps), "norm" and "output".
 
     Args:
         vocabulary: How many token ids there are, >= 1.
@@ -129,6 +130,7 @@ class Block(nn.Module):
         self.heads = heads
         self.norm1 = nn.LayerNorm(width)
         self.queries_keys_values = nn.Linear(width, 3 * width)
+        self.attention = nn.Softmax(dim=-1)
         self.mixed = nn.Linear(width, width)
         self.norm2 = nn.LayerNorm(width)
         self.wide = nn.Linear(width, 4 * width)
@@ -141,9 +143,9 @@ class Block(nn.Module):
         """The values after the block; what is padding is attended to by nobody."""
         heads = self.queries_keys_values(self.norm1(values)).unflatten(2, (3, self.heads, -1))
         queries, keys, given = heads.transpose(1, 3).unbind(dim=2)
-        attended = functional.scaled_dot_product_attention(
-            queries, keys, given, attn_mask=mask[:, None, None, :]
-        )
+        fits = queries @ keys.transpose(2, 3) / math.sqrt(queries.shape[-1])
+        maps = self.attention(fits.masked_fill(~mask[:, None, None, :], float("-inf")))
+        attended = maps @ given
         values = values + self.dropout(self.mixed(attended.transpose(1, 2).flatten(2)))
         wide = functional.gelu(self.wide(self.norm2(values)))
         after: Tensor = values + self.dropout(self.narrow(wide))
