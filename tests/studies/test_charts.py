@@ -34,6 +34,20 @@ def test_whole_numbers_have_no_ticks_between_them():
     assert re.findall(r">(\d[.\d]*)</text>", axis) == ["1", "2", "3"]
 
 
+def test_no_panel_is_labelled_with_the_numbers_of_another():
+    """Rows of one data set under the points of another."""
+    points = [
+        {"rows": rows, "error": 1.0 / rows, "data": data}
+        for data, counts in (("one", (450, 4500)), ("other", (540, 5400)))
+        for rows in counts
+    ]
+    svg = drawn(lines(points, "rows", "error", panel="data", scales=("log", "linear")))
+    axes = re.findall(r'aria-label="X-axis(.*?)aria-label="Y-axis', svg, re.DOTALL)
+    said = [re.findall(r">([\d,]+)</text>", axis) for axis in axes]
+    assert said
+    assert not any({"450", "540", "4500", "5400"} & set(each) for each in said)
+
+
 def test_what_a_logarithm_cannot_show_is_left_out():
     """A risk of 0 that is drawn at the edge, or that makes the figure fail."""
     points = [*POINTS, {**POINTS[0], "n": 4, "error": 0.0}]

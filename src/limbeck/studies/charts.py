@@ -28,7 +28,8 @@ def lines(
 
     Args:
         points: With a value for every field named here; points of one place are averaged.
-        x: Field along the horizontal axis; it has a tick at each of a few whole numbers.
+        x: Field along the horizontal axis; it has a tick at each of a few whole numbers, if all
+            panels have the same.
         y: Field along the vertical axis; on a logarithmic scale only positive values are drawn.
         colour: Field that colours; "": none.
         dash: Field that dashes; "": none.
@@ -43,7 +44,9 @@ def lines(
     shown = [dict(point) for point in points if scales[1] != "log" or point[y] > 0]
     scaled = alt.Scale(type=scales[0], zero=False), alt.Scale(type=scales[1], zero=False)
     counted = sorted({point[x] for point in shown})
-    whole = len(counted) <= 8 and all(float(each).is_integer() for each in counted)
+    places = {(point[x], point[panel] if panel else "") for point in shown}
+    alike = len(places) == len(counted) * len({name for _, name in places})
+    whole = alike and len(counted) <= 8 and all(float(each).is_integer() for each in counted)
     steps = alt.Axis(values=counted, format="d") if whole else alt.Undefined
     base = alt.Chart(alt.InlineData(values=shown)).encode(
         x=alt.X(f"{x}:Q", title=titles.get(x, x), scale=scaled[0], axis=steps),
