@@ -109,7 +109,7 @@ def joined(parts: Sequence[Ragged]) -> Ragged:
 
 
 def padded(
-    groups: Sequence[tuple[Ragged, Int[np.ndarray, " p"]]],
+    groups: Sequence[tuple[Ragged, Int[np.ndarray, " _"]]],
 ) -> tuple[Float[Tensor, "b ..."], Int[Tensor, " b"]]:
     """Rows of several columns, one column's after the other's, and how many tokens each has.
 

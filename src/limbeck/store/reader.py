@@ -257,7 +257,7 @@ class KnowledgeStore(KnowledgeSource):
         found, counts = padded(groups)
         return found[places.back].to(torch.float32), counts[places.back]
 
-    def fixed(self, number: int, field: str) -> np.ndarray[Any, Any]:
+    def fixed(self, number: int, field: str) -> Shaped[np.ndarray, "rows ..."]:
         """A shard's column of fixed shape."""
         column = self.shard(number)[field]
         assert not isinstance(column, Ragged)

@@ -186,22 +186,24 @@ class Writer:
     ) -> Gathered:
         """What a member says about these rows, asked batch by batch."""
         found = Gathered(count, self.subject.hidden_dtype)
+        done = first
         for rows, view, where in self.batches(first, count):
             outputs = answer(member, self.transfer_set, rows, view)
             check_same_layers(member, outputs, layers)
             found.put(where, chosen_tokens(outputs, self.subject))
-            self.report(number, first + where.stop)
+            done += len(rows)
+            self.report(number, done)
         return found
 
-    def batches(self, first: int, count: int) -> Iterator[tuple[Int[Tensor, " b"], int, slice]]:
+    def batches(
+        self, first: int, count: int
+    ) -> Iterator[tuple[Int[Tensor, " b"], int, Int[Tensor, " b"]]]:
         """Examples, view and where their answers belong among these rows."""
         views = self.subject.views.count
         start, end = first // views, (first + count) // views
-        for begin in range(start, end, self.job.batch_size):
-            rows = torch.arange(begin, min(begin + self.job.batch_size, end))
-            offset = (begin - start) * views
+        for rows in self.transfer_set.row_batches(self.job.batch_size, start, end):
             for view in range(views):
-                yield rows, view, slice(offset + view, offset + len(rows) * views, views)
+                yield rows, view, (rows - start) * views + view
 
     def whole(
         self, own: Columns, parts: Sequence[Columns], first: int, count: int
