@@ -81,7 +81,13 @@ def test_a_newer_format_is_refused_before_its_fields_are_read(folder):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"rows": 299}, {"complete": False}, {"ragged": (RaggedColumn("t", 1, 1),)}, {"shard_rows": 100}]
+    "changes",
+    [
+        {"rows": 299},
+        {"complete": False},
+        {"ragged": (RaggedColumn("t", 1, 1),)},
+        {"shard_rows": 100},
+    ],
 )
 def test_a_manifest_that_does_not_add_up_is_refused(folder, changes):
     """Rows are found by arithmetic, so its numbers must be right."""
