@@ -15,6 +15,7 @@ from limbeck.errors import LimbeckError
 from limbeck.fingerprint import digest, file_digest
 from limbeck.objectives import HardLabels
 from limbeck.recipe import user_code
+from limbeck.recipe.annotations import parameters
 from limbeck.recipe.pieces import Piece
 from limbeck.recipe.teachers import Ensembled, Fitted, Loaded, Member, Scored, TeacherPlan, Trained
 from limbeck.students import Student
@@ -29,7 +30,7 @@ Progress = Callable[[str, int, int], None]
 
 NO_LAYERS = (
     "the objective reads the layers {} of teacher '{}', which has none to read. Take a "
-    "torch_module or a train teacher, or another objective."
+    "torch_module, a transformers or a train teacher, or another objective."
 )
 
 
@@ -135,6 +136,7 @@ class Teaching:
             weights=folder / "student.safetensors",
             classes=self.data.train.classes,
             hidden=hidden,
+            tokenization=student.tokenization or self.data.train.tokenization,
             name=seat.name,
         )
 
@@ -146,6 +148,11 @@ class Teaching:
             raise LimbeckError(
                 f"teacher '{seat.name}' is fitted on labelled rows and {self.labelled.name} has "
                 "none. Label some, or load a teacher that is trained already."
+            )
+        if self.labelled.tokenization is not None:
+            raise LimbeckError(
+                f"teacher '{seat.name}' is fitted on numbers and {self.labelled.name} holds texts. "
+                "Take a train or a transformers teacher."
             )
         model = plan.estimator.build({"random_state": self.seed})
         batch = self.labelled.batch(torch.arange(len(self.labelled)))
@@ -186,16 +193,25 @@ class Teaching:
 
 
 def build_student(piece: Piece, examples: TransferSet) -> Student:
-    """The untrained student of a recipe, its inputs and classes those of the examples.
+    """The untrained student of a recipe, its inputs, tokens and classes those of the examples.
 
     Raises:
         LimbeckError: if its function refuses its arguments, or does not make a student.
     """
-    given: Mapping[str, Any] = {
+    given: dict[str, Any] = {
         "inputs": math.prod(examples.input_shape),
         "input_shape": examples.input_shape,
         "classes": len(examples.classes),
     }
+    if (tokenization := examples.tokenization) is not None:
+        given["vocabulary"] = tokenization.vocabulary
+        given["padding"] = tokenization.padding
+        given["max_length"] = tokenization.max_length
+    elif piece.target is not None and "vocabulary" in parameters(piece.target):
+        raise piece.place.error(
+            f"{piece.name} reads texts and {examples.name} has none. Take another student, or data "
+            "of texts."
+        )
     if piece.target is None:
         reference = user_code.absolute(piece.name, piece.place)
         stated = piece.filled(user_function(reference), given)
@@ -207,8 +223,9 @@ def build_student(piece: Piece, examples: TransferSet) -> Student:
 def scored(seat: Seat, plan: Scored, hidden: tuple[str, ...]) -> Teacher:
     given: dict[str, Any] = {"name": seat.name}
     if plan.module is not None:
-        build = user_function(user_code.absolute(plan.module, plan.piece.place))
-        given["module"] = build
+        given["module"] = user_function(user_code.absolute(plan.module, plan.piece.place))
+    assert plan.piece.target is not None
+    if "hidden" in parameters(plan.piece.target):
         stated = plan.piece.arguments.get("hidden", ())
         given["hidden"] = tuple(dict.fromkeys((*stated, *hidden)))
     elif hidden:
@@ -237,8 +254,11 @@ def plain_name(name: str) -> str:
 
 
 def code_of(piece: Piece) -> str:
-    """What the user's file of a piece hashes to; nothing for limbeck's own names."""
-    return "" if piece.target is not None else code(piece.name, piece)
+    """What the user's file of a piece hashes to; of limbeck's own names the files they read."""
+    if piece.target is None:
+        return code(piece.name, piece)
+    found = files(piece.arguments)
+    return digest(found) if found else ""
 
 
 def code(reference: str, piece: Piece) -> str:

@@ -23,6 +23,7 @@ from limbeck.recipe.teachers import (
     Loaded,
     Scored,
     TeacherPlan,
+    Trained,
     read_teacher,
     read_training,
     read_views,
@@ -34,6 +35,13 @@ __all__ = ["Recipe"]
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 MOST_SEEDS = 1000
+ON_THE_HUB = {
+    "hub_images": ("path",),
+    "hugging_face": ("path", "tokenizer"),
+    "transformers": ("model",),
+    "transformers_classifier": ("model",),
+}
+"""Parameters that take a path or an id of the hub."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +127,10 @@ class Recipe:
         for plan in plans:
             if isinstance(plan, (Loaded, Scored)):
                 check_files(plan.piece)
+            elif isinstance(plan, Trained):
+                check_files(plan.student)
         check_files(self.data)
+        check_files(self.student)
         return self
 
     def build_objective(self) -> Objective:
@@ -257,7 +268,7 @@ def check_files(piece: Piece) -> None:
         is_path = name in known and Path in members(known[name].annotation)
         if not is_path or value is None or there(Path(value)):
             continue
-        if not (piece.name == "hub_images" and HUB_ID.fullmatch(str(value))):
+        if not (name in ON_THE_HUB.get(piece.name, ()) and HUB_ID.fullmatch(str(value))):
             raise piece.place.error(
                 f"there is nothing at {shown(str(value))}, which {name!r} names. Correct the path; "
                 "it is relative to the recipe's folder."

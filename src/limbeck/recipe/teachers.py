@@ -23,7 +23,7 @@ from limbeck.recipe.reading import (
 __all__ = ["Ensembled", "Fitted", "Loaded", "Scored", "TeacherPlan", "Trained", "read_teacher"]
 
 MOST_TEACHERS = 1000
-FROM_DATA = ("inputs", "input_shape", "classes")
+FROM_DATA = ("inputs", "input_shape", "classes", "vocabulary", "padding", "max_length")
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Scored:
-    """A `TorchModule` or an `OnnxModel` with the constructor's arguments.
+    """A `TorchModule`, an `OnnxModel` or a `Transformers` with the constructor's arguments.
 
     Attributes:
         piece: The class and its arguments.
@@ -246,10 +246,19 @@ def read_onnx_model(node: Node, owner: str) -> Scored:
     return Scored(Piece(owner, arguments(node, OnnxModel, owner), node.place, OnnxModel))
 
 
+def read_transformers(node: Node, owner: str) -> Scored:
+    from limbeck.teachers import Transformers
+
+    if isinstance(node.value, str):
+        node = Node({"model": node}, node.place)
+    return Scored(Piece(owner, arguments(node, Transformers, owner), node.place, Transformers))
+
+
 MEMBERS: dict[str, Callable[[Node, str], Member]] = {
     "train": read_trained,
     "estimator": read_fitted,
     "torch_module": read_torch_module,
     "onnx_model": read_onnx_model,
+    "transformers": read_transformers,
     "load": read_loaded,
 }
