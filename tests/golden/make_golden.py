@@ -55,14 +55,19 @@ class PerToken(Formula):
     def outputs(self, batch):
         counts = batch.rows + 1
         t = int(counts.max())
-        vectors, maps = torch.full((len(counts), t, 3), 9.0), torch.full((len(counts), 2, t, t), 9.0)
+        vectors, maps = (
+            torch.full((len(counts), t, 3), 9.0),
+            torch.full((len(counts), 2, t, t), 9.0),
+        )
         for place, e in enumerate(batch.rows.tolist()):
             for i in range(e + 1):
                 vectors[place, i] = torch.tensor([e, i, 0.5])
                 for j in range(e + 1):
                     maps[place, :, i, j] = torch.tensor([10 * i + j, -e])
         logits = super().outputs(batch).logits
-        return Outputs(logits, {"vectors": vectors, "maps": maps}, dict.fromkeys(self.hidden, counts))
+        return Outputs(
+            logits, {"vectors": vectors, "maps": maps}, dict.fromkeys(self.hidden, counts)
+        )
 
 
 def softened(seed: int, example: int, temperature: float) -> list[float]:
