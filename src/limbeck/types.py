@@ -60,7 +60,7 @@ class Chosen(Sequence[str]):
 
     def __getitem__(self, place: int | slice) -> "str | Chosen":
         if isinstance(place, slice):
-            return self.part(torch.arange(len(self))[place])
+            return self.part(torch.tensor(range(len(self))[place], dtype=torch.int64))
         return self.source[int(self.positions[place])]
 
     def part(self, places: Int[Tensor, " p"]) -> "Chosen":

@@ -81,16 +81,26 @@ class Tokenization:
         Raises:
             DataError: if one is no text, or has no token; the first such is named by its number.
         """
-        encoded: list[Int32[np.ndarray, " _"]] = []
+        return [row for rows in self.encode_all(texts) for row in rows]
+
+    def encode_all(self, texts: Iterable[str]) -> Iterator[list[Int32[np.ndarray, " _"]]]:
+        """The token ids of so many texts that not all can be in memory: some at a time, in order.
+
+        Raises:
+            DataError: as `encode`.
+        """
+        first = 0
         for chunk in checked_chunks(texts):
-            for text, encoding in zip(chunk, self.tokenizer.encode_batch_fast(chunk), strict=True):
-                if not len(encoding):
-                    raise DataError(
-                        f"text {len(encoded)} has no token: {text[:40]!r}. Take it out, or use a "
-                        "tokenizer that puts special tokens around every text."
-                    )
-                encoded.append(np.array(encoding.ids, dtype=np.int32))
-        return encoded
+            encodings = self._encodings(chunk, first)
+            lengths = [len(encoding) for encoding in encodings]
+            if not all(lengths):
+                empty = lengths.index(0)
+                raise DataError(
+                    f"text {first + empty} has no token: {chunk[empty][:40]!r}. Take it out, or "
+                    "use a tokenizer that puts special tokens around every text."
+                )
+            yield [np.array(encoding.ids, dtype=np.int32) for encoding in encodings]
+            first += len(chunk)
 
     def __call__(self, texts: Sequence[str]) -> Int[Tensor, "b t"]:
         """The token ids of a batch, int64, padded on the right to its longest text.
@@ -130,6 +140,20 @@ class Tokenization:
 
     def __repr__(self) -> str:
         return f"Tokenization({self.vocabulary:,} ids, max_length={self.max_length})"
+
+    def _encodings(self, chunk: list[str], first: int) -> "list[tokenizers.Encoding]":
+        """What the library says about these texts, the first of them having this number."""
+        try:
+            return self.tokenizer.encode_batch_fast(chunk)
+        except Exception as error:  # the library raises Exception itself
+            if len(chunk) == 1:
+                raise DataError(
+                    f"text {first} cannot be tokenised ({error}): {chunk[0][:40]!r}. Correct it, "
+                    "or use a tokenizer with an unknown token."
+                ) from error
+            halves = chunk[: len(chunk) // 2], chunk[len(chunk) // 2 :]
+            found = self._encodings(halves[0], first)
+            return found + self._encodings(halves[1], first + len(halves[0]))
 
     def _settled_padding(self) -> int:
         """The id of the padding token: the tokenizer's own, one so named, or a new one."""

@@ -20,7 +20,7 @@ from limbeck.cache import cached
 from limbeck.errors import DataError
 from limbeck.fingerprint import digest
 from limbeck.transfer_sets.text_column import TextColumn
-from limbeck.transfer_sets.tokenization import Tokenization, checked_chunks
+from limbeck.transfer_sets.tokenization import Tokenization
 
 __all__ = ["Tokens"]
 
@@ -63,16 +63,12 @@ class Tokens:
     def write(self, file: IO[bytes]) -> None:
         """Tokenise all texts into a file."""
         lengths: list[int] = []
-        for chunk in checked_chunks(self.column):
-            try:
-                encoded = self.tokenization.encode(chunk)
-            except DataError as error:
-                first = len(lengths)
-                raise DataError(
-                    f"{self.column.title}, counting from row {first}: {error}"
-                ) from error
-            file.write(np.concatenate(encoded).astype("<i4").tobytes())
-            lengths += map(len, encoded)
+        try:
+            for encoded in self.tokenization.encode_all(self.column):
+                file.write(np.concatenate(encoded).astype("<i4").tobytes())
+                lengths += map(len, encoded)
+        except DataError as error:
+            raise DataError(f"{self.column.title}: {error}") from error
         file.write(b"\0" * (-file.tell() % 8))
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         file.write(offsets.astype("<i8").tobytes())
