@@ -103,14 +103,14 @@ def exported(student: Student, tmp_path_factory: pytest.TempPathFactory) -> Expo
 @pytest.fixture(scope="module")
 def written(student: Student) -> onnx.ModelProto:
     assert student.probe is not None
-    return exporting.onnx_model(student.module, student.probe)
+    return exporting.onnx_model(student.module, student.probe, None)
 
 
 @pytest.fixture
 def quick(written: onnx.ModelProto, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exports of `student` take what torch wrote once; what is done with it is all real."""
 
-    def copied(module: nn.Module, rows: Tensor) -> onnx.ModelProto:
+    def copied(module: nn.Module, rows: Tensor, _: None) -> onnx.ModelProto:
         model = onnx.ModelProto()
         model.CopyFrom(written)
         return model
@@ -251,8 +251,8 @@ def test_a_file_that_answers_differently_is_refused_and_not_left(student, tmp_pa
     path.write_bytes(b"older")
     true_model = exporting.onnx_model
 
-    def shifted(module: nn.Module, rows: Tensor) -> onnx.ModelProto:
-        model = true_model(module, rows)
+    def shifted(module: nn.Module, rows: Tensor, _: None) -> onnx.ModelProto:
+        model = true_model(module, rows, None)
         bias = next(value for value in model.graph.initializer if value.name == "6.bias")
         values = onnx.numpy_helper.to_array(bias) + np.float32(2e-4)
         bias.CopyFrom(onnx.numpy_helper.from_array(values, bias.name))
@@ -271,11 +271,11 @@ def test_a_flipped_class_is_refused_but_not_a_tie(tmp_path, monkeypatch):
     rows = torch.zeros(2, 4)
     expected = torch.tensor([[1.0, 0.0, 0.0], [1.0, 0.99999, 0.0]])
     flipped = torch.tensor([[1.0, 0.0, 0.0], [0.99999, 1.0, 0.0]])
-    monkeypatch.setattr(parity, "runtime_logits", lambda path, rows: flipped)
+    monkeypatch.setattr(parity, "runtime_logits", lambda path, rows, padding: flipped)
     assert parity.measure(tmp_path, rows, expected, 1e-4) == (pytest.approx(1e-5, rel=0.1), 0.5)
     gap = torch.tensor([[1.0, 0.0, 0.0], [1.0, 0.99985, 0.0]])
     swapped = torch.tensor([[1.0, 0.0, 0.0], [0.99991, 0.99992, 0.0]])
-    monkeypatch.setattr(parity, "runtime_logits", lambda path, rows: swapped)
+    monkeypatch.setattr(parity, "runtime_logits", lambda path, rows, padding: swapped)
     with pytest.raises(LimbeckError, match="1 top classes differ"):
         parity.measure(tmp_path, rows, gap, 1e-4)
 
@@ -283,7 +283,7 @@ def test_a_flipped_class_is_refused_but_not_a_tie(tmp_path, monkeypatch):
 def test_nan_answers_of_the_file_never_pass(tmp_path, monkeypatch):
     """A comparison with NaN is False both ways, so a sloppy check lets it through."""
     broken = torch.full((2, 3), float("nan"))
-    monkeypatch.setattr(parity, "runtime_logits", lambda path, rows: broken)
+    monkeypatch.setattr(parity, "runtime_logits", lambda path, rows, padding: broken)
     with pytest.raises(LimbeckError, match="differ by up to nan"):
         parity.measure(tmp_path, torch.zeros(2, 4), torch.eye(3)[:2], 1e-4)
 

@@ -7,6 +7,7 @@
         checkpoints/            resumable state of every training
         student/                the student
         evaluation.json, comparison.json, student.onnx, report.html
+        hub/                    student and knowledge as folders for the hub
 
 The test part is read by `evaluation`, `comparison` and `export` alone.
 """
@@ -263,15 +264,25 @@ class Experiment:
         test = self.data().test
         data = test if test is not None else self.data().train
         student, path = self.run().student, self.folder / "student.onnx"
-        made_from = digest(module_digest(student.module), data.fingerprint, student.classes)
+        tokenization = student.tokenization
+        beside = None if tokenization is None else self.folder / "tokenizer.json"
+        made_from = digest(
+            module_digest(student.module),
+            data.fingerprint,
+            student.classes,
+            *(() if tokenization is None else (tokenization.fingerprint,)),
+        )
         record = self.record("student.onnx")
-        if record.holds(made_from) and path.is_file():
+        if record.holds(made_from) and all(
+            each is None or each.is_file() for each in (path, beside)
+        ):
             self.say(f"ONNX file: reused from {path}")
-            facts = record.read()["export"]
+            facts = {**record.read()["export"], "path": path, "tokenizer": beside}
             shape, classes = tuple(facts["input_shape"]), tuple(facts["classes"])
-            return Export(**{**facts, "path": path, "input_shape": shape, "classes": classes})
+            return Export(**{**facts, "input_shape": shape, "classes": classes})
         exported = export(student, path, data=data)
-        record.write(made_from, export={**asdict(exported), "path": str(path)})
+        facts = {**asdict(exported), "path": str(path), "tokenizer": None}
+        record.write(made_from, export=facts)
         return exported
 
     @once

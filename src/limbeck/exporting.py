@@ -5,6 +5,8 @@ The file stands alone: weights inside, a dynamic batch, and in its metadata what
     limbeck.classes      JSON: class names in the order of the logits
     limbeck.input_shape  JSON: shape of one example, without the batch axis
     limbeck.input_scale  JSON: {"uint8": 255}, what stored bytes are divided by
+    limbeck.tokenizer    JSON, of a student of texts: max_length, padding, and the sha256 of
+                         tokenizer.json, which is written beside the file
     limbeck.version      the limbeck that wrote it
 
 It is run in ONNX Runtime and compared with torch before it gets its name: a file whose answers
@@ -12,6 +14,7 @@ differ never exists under the path that was asked for.
 """
 
 import copy
+import hashlib
 import importlib
 import json
 import logging
@@ -24,13 +27,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Shaped
 from torch import Tensor, nn
 
 import limbeck
 from limbeck import parity
 from limbeck.errors import LimbeckError
 from limbeck.students.student import Student
+from limbeck.transfer_sets.tokenization import Tokenization
 from limbeck.transfer_sets.transfer_set import TransferSet
 
 if TYPE_CHECKING:
@@ -43,6 +47,7 @@ MOST_EXAMPLES = 10_000
 
 LARGEST_FILE = 2 * 10**9
 INPUT_SCALE = {"uint8": 255}
+TOKENIZER = "tokenizer.json"
 
 
 @dataclass(frozen=True)
@@ -55,8 +60,9 @@ class Export:
         largest_difference: Of a logit between ONNX Runtime and torch, absolute, over all examples.
         agreement: Share of examples with the same top class in both, in [0, 1].
         examples: How many examples were compared.
-        input_shape: Shape of one example.
+        input_shape: Shape of one example; of a text, the most tokens it can have.
         classes: Class names in the order of the logits.
+        tokenizer: Of a student of texts, the tokenizer.json beside the file.
     """
 
     path: Path
@@ -66,6 +72,7 @@ class Export:
     examples: int
     input_shape: tuple[int, ...]
     classes: tuple[str, ...]
+    tokenizer: Path | None = None
 
     def __str__(self) -> str:
         rows = f"{self.examples:,} real row{'' if self.examples == 1 else 's'}"
@@ -86,7 +93,9 @@ def export(
     """Write a student as one ONNX file and check it in ONNX Runtime.
 
     The student is exported in evaluation mode, from a copy on the CPU: the student itself is not
-    touched. Input "inputs" is float32 (batch, ...), output "logits" is (batch, classes).
+    touched. Input "inputs" is float32 (batch, ...), output "logits" is (batch, classes). Of a
+    student of texts, "inputs" is int64 (batch, tokens), token ids of any length up to its own, and
+    tokenizer.json beside the file makes them from texts.
 
     Args:
         student: A trained student.
@@ -98,8 +107,9 @@ def export(
 
     Raises:
         LimbeckError: if there are no rows to check with, if the student cannot be written as ONNX
-            (a forward that depends on the values or the number of its inputs), or if the file's
-            answers differ from the student's. No file is left then.
+            (a forward that depends on the values or the number of its inputs), if the file's
+            answers differ from the student's, or if another tokenizer.json lies where its own
+            belongs. No file is left then.
         ValueError: if the tolerance is not positive and finite.
 
     Example:
@@ -109,10 +119,13 @@ def export(
         raise ValueError(f"tolerance is {tolerance}; a difference that passes is > 0 and finite.")
     require_onnx()
     path = Path(path)
+    tokenization = student.tokenization or (None if data is None else data.tokenization)
+    check_beside(path, tokenization)
     rows = real_rows(student, data)
     classes = student.classes or (data.classes if data is not None else ())
     module = copy.deepcopy(student.module).cpu().eval()
-    logits = parity.torch_logits(module, rows)
+    padding = None if tokenization is None else tokenization.padding
+    logits = parity.torch_logits(module, rows, padding)
     if not classes:
         classes = tuple(str(number) for number in range(logits.shape[1]))
     if len(classes) != logits.shape[1]:
@@ -120,15 +133,15 @@ def export(
             f"the student answers with {logits.shape[1]} logits and its data has {len(classes)} "
             "classes. Export it with the data it was trained for."
         )
-    model = onnx_model(module, rows)
-    describe(model, classes, tuple(rows.shape[1:]))
+    model = onnx_model(module, rows, tokenization)
+    shape = tuple(rows.shape[1:]) if tokenization is None else (tokenization.max_length,)
+    describe(model, classes, shape, tokenization)
     with arriving(path) as part:
         part.write_bytes(model.SerializeToString(deterministic=True))
-        difference, agreement = parity.measure(part, rows, logits, tolerance)
+        difference, agreement = parity.measure(part, rows, logits, tolerance, padding)
+        beside = None if tokenization is None else tokenization.save(path.parent)
     size = path.stat().st_size
-    return Export(
-        path, size, difference, agreement, len(rows), tuple(rows.shape[1:]), tuple(classes)
-    )
+    return Export(path, size, difference, agreement, len(rows), shape, tuple(classes), beside)
 
 
 def require_onnx() -> None:
@@ -143,7 +156,19 @@ def require_onnx() -> None:
         ) from None
 
 
-def real_rows(student: Student, data: TransferSet | None) -> Float[Tensor, "n ..."]:
+def check_beside(path: Path, tokenization: Tokenization | None) -> None:
+    """Refuse to overwrite a tokenizer.json that is not an earlier export's."""
+    beside = path.with_name(TOKENIZER)
+    if tokenization is None or path.exists() or not beside.exists():
+        return
+    if beside.read_bytes() != tokenization.content().encode():
+        raise LimbeckError(
+            f"{beside} is another model's tokenizer, and the student's belongs there. Export it "
+            "into a folder of its own."
+        )
+
+
+def real_rows(student: Student, data: TransferSet | None) -> Shaped[Tensor, "n ..."]:
     """The inputs to compare on."""
     if data is None:
         if student.probe is None or len(student.probe) == 0:
@@ -151,13 +176,14 @@ def real_rows(student: Student, data: TransferSet | None) -> Float[Tensor, "n ..
                 "this student has no real rows of its own to check an export with. Pass some: "
                 "export(student, path, data=splits.test)"
             )
-        return student.probe.detach().cpu().float()
+        return in_full(student.probe)
     if len(data) == 0:
         raise LimbeckError(f"{data.name} has no rows. An export is checked on real ones.")
     count = min(len(data), MOST_EXAMPLES)
     rows = torch.linspace(0, len(data) - 1, count, dtype=torch.float64).round().long()
-    rows_inputs = data.batch(rows).inputs.detach().cpu().float()
-    if student.input_shape and tuple(rows_inputs.shape[1:]) != student.input_shape:
+    rows_inputs = in_full(student.inputs(data.batch(rows)))
+    of_texts = student.tokenization is not None
+    if not of_texts and student.input_shape not in ((), tuple(rows_inputs.shape[1:])):
         raise LimbeckError(
             f"{data.name} has inputs of shape {tuple(rows_inputs.shape[1:])} and the student was "
             f"trained on {student.input_shape}. Check the export on rows of its own kind."
@@ -165,8 +191,16 @@ def real_rows(student: Student, data: TransferSet | None) -> Float[Tensor, "n ..
     return rows_inputs
 
 
-def onnx_model(module: nn.Module, rows: Float[Tensor, "n ..."]) -> "onnx.ModelProto":
-    """The module as ONNX with a dynamic batch, weights inside."""
+def in_full(inputs: Tensor) -> Shaped[Tensor, "n ..."]:
+    """Inputs as the exported file takes them: float32, or token ids as they are."""
+    inputs = inputs.detach().cpu()
+    return inputs.float() if inputs.is_floating_point() else inputs
+
+
+def onnx_model(
+    module: nn.Module, rows: Shaped[Tensor, "n ..."], tokenization: Tokenization | None
+) -> "onnx.ModelProto":
+    """The module as ONNX with a dynamic batch, of texts with a dynamic length, weights inside."""
     size = sum(value.nbytes for value in module.state_dict().values())
     if size > LARGEST_FILE:
         raise LimbeckError(
@@ -174,6 +208,9 @@ def onnx_model(module: nn.Module, rows: Float[Tensor, "n ..."]) -> "onnx.ModelPr
             "Distil a smaller student."
         )
     example = rows[:1].repeat(2, *(1 for _ in rows.shape[1:]))  # torch takes a 1 for a constant
+    axes = {0: torch.export.Dim("batch")}
+    if tokenization is not None:
+        axes[1] = torch.export.Dim("tokens", max=tokenization.max_length)
     with quiet():
         try:
             program = torch.onnx.export(
@@ -182,7 +219,7 @@ def onnx_model(module: nn.Module, rows: Float[Tensor, "n ..."]) -> "onnx.ModelPr
                 dynamo=True,
                 input_names=["inputs"],
                 output_names=["logits"],
-                dynamic_shapes=({0: torch.export.Dim("batch")},),
+                dynamic_shapes=(axes,),
                 verbose=False,
             )
         except Exception as error:
@@ -209,7 +246,10 @@ def quiet() -> Iterator[None]:
 
 
 def describe(
-    model: "onnx.ModelProto", classes: tuple[str, ...], input_shape: tuple[int, ...]
+    model: "onnx.ModelProto",
+    classes: tuple[str, ...],
+    input_shape: tuple[int, ...],
+    tokenization: Tokenization | None,
 ) -> None:
     """Write limbeck's metadata, and remove the exporter's: it names files of this machine."""
     graph = model.graph
@@ -224,6 +264,14 @@ def describe(
         "limbeck.input_scale": json.dumps(INPUT_SCALE),
         "limbeck.version": limbeck.__version__,
     }
+    if tokenization is not None:
+        del metadata["limbeck.input_scale"]
+        facts = {
+            "max_length": tokenization.max_length,
+            "padding": tokenization.padding,
+            "sha256": hashlib.sha256(tokenization.content().encode()).hexdigest(),
+        }
+        metadata["limbeck.tokenizer"] = json.dumps(facts)
     for key, text in metadata.items():
         model.metadata_props.add(key=key, value=text)
 

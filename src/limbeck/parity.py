@@ -1,24 +1,28 @@
 """Whether an ONNX file says what a module says: the same rows through ONNX Runtime and torch."""
 
 from collections.abc import Iterator
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from limbeck.errors import LimbeckError
+from limbeck.students.reading import lengths_of
 
 __all__ = ["batches", "measure", "reason", "runtime_logits", "torch_logits"]
 
 BATCH_SIZES = (1, 3, 64, 512)
 
 
-def torch_logits(module: nn.Module, rows: Float[Tensor, "n ..."]) -> Float[Tensor, "n c"]:
+def torch_logits(
+    module: nn.Module, rows: Shaped[Tensor, "n ..."], padding: int | None = None
+) -> Float[Tensor, "n c"]:
     """What the module answers, float32; raises if that is no finite (n, c)."""
     with torch.inference_mode():
-        parts = [module(batch) for batch in batches(rows)]
+        parts = [module(batch) for batch in batches(rows, padding)]
     shapes = {tuple(part.shape[1:]) for part in parts}
     if len(shapes) != 1 or parts[0].ndim != 2:
         raise LimbeckError(
@@ -35,10 +39,14 @@ def torch_logits(module: nn.Module, rows: Float[Tensor, "n ..."]) -> Float[Tenso
 
 
 def measure(
-    path: Path, rows: Float[Tensor, "n ..."], expected: Float[Tensor, "n c"], tolerance: float
+    path: Path,
+    rows: Shaped[Tensor, "n ..."],
+    expected: Float[Tensor, "n c"],
+    tolerance: float,
+    padding: int | None = None,
 ) -> tuple[float, float]:
     """Largest logit difference and share of equal top classes; raises if they do not pass."""
-    answers = runtime_logits(path, rows)
+    answers = runtime_logits(path, rows, padding)
     assert answers.shape == expected.shape
     difference = float((answers - expected).abs().max())
     same = answers.argmax(dim=1) == expected.argmax(dim=1)
@@ -57,7 +65,9 @@ def measure(
     return difference, float(same.double().mean())
 
 
-def runtime_logits(path: Path, rows: Float[Tensor, "n ..."]) -> Float[Tensor, "n c"]:
+def runtime_logits(
+    path: Path, rows: Shaped[Tensor, "n ..."], padding: int | None = None
+) -> Float[Tensor, "n c"]:
     """What ONNX Runtime answers, in batches of several sizes: a single row is also given twice."""
     import onnxruntime
 
@@ -69,7 +79,7 @@ def runtime_logits(path: Path, rows: Float[Tensor, "n ..."]) -> Float[Tensor, "n
         )
         parts: list[Any] = [
             session.run(["logits"], {"inputs": batch.contiguous().numpy()})[0]
-            for batch in batches(rows)
+            for batch in batches(rows, padding)
         ]
         twice = torch.cat([rows[:1], rows[:1]])
         again = session.run(["logits"], {"inputs": twice.numpy()})[0]
@@ -86,15 +96,20 @@ def runtime_logits(path: Path, rows: Float[Tensor, "n ..."]) -> Float[Tensor, "n
     return torch.cat([torch.from_numpy(part) for part in parts])
 
 
-def batches(rows: Float[Tensor, "n ..."]) -> Iterator[Float[Tensor, "b ..."]]:
-    """All rows in order, in batches of 1, 3, 64, and then 512."""
+def batches(
+    rows: Shaped[Tensor, "n ..."], padding: int | None = None
+) -> Iterator[Shaped[Tensor, "b ..."]]:
+    """All rows in order, in batches of 1, 3, 64, and then 512.
+
+    Rows of tokens are cut to the longest text of their batch.
+    """
     start = 0
-    for size in BATCH_SIZES[:-1]:
-        if start < len(rows):
-            yield rows[start : start + size]
+    for size in chain(BATCH_SIZES, repeat(BATCH_SIZES[-1])):
+        if start >= len(rows):
+            return
+        batch = rows[start : start + size]
+        yield batch if padding is None else batch[:, : int(lengths_of(batch, padding).max())]
         start += size
-    if start < len(rows):
-        yield from torch.split(rows[start:], BATCH_SIZES[-1])
 
 
 def reason(error: BaseException) -> str:

@@ -1,12 +1,12 @@
-"""Use an exported student: ONNX Runtime and numpy, without torch.
+"""Use an exported student: ONNX Runtime and numpy, of texts also tokenizers, without torch.
 
 Deploying the file needs nothing of limbeck; this is the shortest way to try it.
 """
 
 import csv
 import json
-import zipfile
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,18 +15,13 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from limbeck.errors import DataError, LimbeckError
+from limbeck.predicting_rows import NUMPY_TYPES, prepared, read_rows
+from limbeck.predicting_texts import batches_of_tokens, read_texts, tokenised
 
 if TYPE_CHECKING:
     import onnxruntime
 
 __all__ = ["Predictions", "predict"]
-
-NUMPY_TYPES = {
-    "tensor(float)": np.float32,
-    "tensor(double)": np.float64,
-    "tensor(float16)": np.float16,
-    "tensor(uint8)": np.uint8,
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,22 +72,31 @@ class Predictions:
 
 
 def predict(
-    model_path: str | Path, rows_path: str | Path, *, batch_size: int = 1024
+    model_path: str | Path,
+    rows_path: str | Path | None = None,
+    *,
+    texts: Sequence[str] | None = None,
+    column: str = "text",
+    batch_size: int = 1024,
 ) -> Predictions:
-    """Classify the rows of a file with an ONNX model.
+    """Classify the rows of a file, or texts, with an ONNX model.
 
     Args:
         model_path: A file that `export` wrote, or any ONNX classifier with one input. The answers
             of the latter are taken as probabilities if each row is non-negative and sums to 1, as
-            logits otherwise.
+            logits otherwise. A student of texts needs the tokenizer.json that was written beside.
         rows_path: A `.npz` file with an array "inputs" (n, ...), or with only one array; or a
             `.npy` file. uint8 is scaled as the model's metadata says (divided by 255); other
-            numbers are taken as they are.
-        batch_size: Rows at a time, >= 1.
+            numbers are taken as they are. For a student of texts a `.txt` file with a text per
+            line, or a column of a `.csv`, `.jsonl` or `.parquet` file.
+        texts: For a student of texts, in place of a file.
+        column: The column of texts in the file.
+        batch_size: Rows at a time, >= 1; of long texts fewer.
 
     Raises:
         DataError: if the rows cannot be read, do not have the model's shape, or hold NaN.
-        LimbeckError: if the model cannot be read or is not a classifier of one input.
+        LimbeckError: if the model cannot be read, is not a classifier of one input, or lacks its
+            tokenizer.
         ValueError: if the batch size is below 1.
 
     Example:
@@ -101,11 +105,22 @@ def predict(
     """
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}; at least one row goes at a time.")
-    model_path, rows_path = Path(model_path), Path(rows_path)
+    model_path = Path(model_path)
     session = opened(model_path)
     metadata = described(session, model_path)
-    inputs = prepared(read_rows(rows_path), session, metadata, model_path, rows_path)
-    answers = run_all(session, inputs, batch_size, model_path)
+    if (rows_path is None) == (texts is None):
+        raise DataError("give either a file of rows or texts, and not both.")
+    if "tokenizer" in metadata:
+        given = list(texts) if texts is not None else read_texts(Path(str(rows_path)), column)
+        answers = scores_of_texts(session, given, metadata["tokenizer"], batch_size, model_path)
+    elif rows_path is None:
+        raise DataError(
+            f"{model_path} reads numbers and no texts: it has no tokenizer. Give it a file of rows."
+        )
+    else:
+        rows = read_rows(Path(rows_path))
+        inputs = prepared(rows, session, metadata, model_path, Path(rows_path))
+        answers = run_all(session, inputs, batch_size, model_path)
     own = "limbeck.version" in session.get_modelmeta().custom_metadata_map
     probabilities = softmax(answers, perhaps_probabilities=not own)
     classes = metadata.get("classes") or tuple(str(number) for number in range(answers.shape[1]))
@@ -143,7 +158,8 @@ def opened(path: Path) -> "onnxruntime.InferenceSession":
         names = ", ".join(value.name for value in session.get_inputs())
         raise LimbeckError(f"{path} has the inputs {names}; a model to predict with has one.")
     kind = session.get_inputs()[0].type
-    if kind not in NUMPY_TYPES:
+    of_texts = "limbeck.tokenizer" in session.get_modelmeta().custom_metadata_map
+    if kind not in NUMPY_TYPES and not of_texts:
         raise LimbeckError(
             f"{path} reads {kind}; a model to predict with reads one of {', '.join(NUMPY_TYPES)}."
         )
@@ -156,7 +172,7 @@ def described(session: "onnxruntime.InferenceSession", path: Path) -> dict[str, 
     try:
         metadata: dict[str, Any] = {
             name: json.loads(found[f"limbeck.{name}"])
-            for name in ("classes", "input_shape", "input_scale")
+            for name in ("classes", "input_shape", "input_scale", "tokenizer")
             if f"limbeck.{name}" in found
         }
         for name in ("classes", "input_shape"):
@@ -165,86 +181,13 @@ def described(session: "onnxruntime.InferenceSession", path: Path) -> dict[str, 
                 metadata[name] = tuple(kind(value) for value in metadata[name])
         if "input_scale" in metadata:
             metadata["input_scale"] = float(metadata["input_scale"]["uint8"])
+        if "tokenizer" in metadata:
+            metadata["tokenizer"] = {k: metadata["tokenizer"][k] for k in ("padding", "sha256")}
     except (ValueError, TypeError, KeyError) as error:
         raise LimbeckError(
             f"the limbeck metadata of {path} is damaged. Export the student again."
         ) from error
     return metadata
-
-
-def read_rows(path: Path) -> Shaped[np.ndarray, "n ..."]:
-    """The array of rows in a file; never unpickles."""
-    if not path.is_file():
-        raise DataError(f"no rows at {path}. Give a .npz file with an array 'inputs'.")
-    try:
-        with path.open("rb") as file:
-            loaded = np.load(file, allow_pickle=False)
-            rows = loaded if isinstance(loaded, np.ndarray) else chosen(loaded, path)
-    except DataError:
-        raise
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise DataError(
-            f"{path} is not a .npz or .npy file of numbers that can be read. Write it with: "
-            "numpy.savez(path, inputs=array)"
-        ) from error
-    if rows.dtype.kind not in "biuf":
-        raise DataError(f"{path} holds {rows.dtype}; rows are numbers, float32 or uint8.")
-    return rows
-
-
-def chosen(archive: Any, path: Path) -> np.ndarray:
-    """The array "inputs" of an .npz archive, or its only one."""
-    names = archive.files
-    name = names[0] if len(names) == 1 else "inputs"
-    if name not in names:
-        raise DataError(
-            f"{path} holds the arrays {', '.join(names) or 'none'}. Call the rows 'inputs', or "
-            "keep them alone in the file."
-        )
-    array: np.ndarray = archive[name]
-    return array
-
-
-def prepared(
-    rows: Shaped[np.ndarray, "n ..."],
-    session: "onnxruntime.InferenceSession",
-    metadata: dict[str, Any],
-    model_path: Path,
-    rows_path: Path,
-) -> Shaped[np.ndarray, "n ..."]:
-    """The rows as the model wants them: shape and finiteness checked, bytes scaled."""
-    wanted = session.get_inputs()[0]
-    shape = metadata.get("input_shape", tuple(wanted.shape[1:]))
-    fits = rows.ndim == len(shape) + 1 and all(
-        have == need or not isinstance(need, int)
-        for have, need in zip(rows.shape[1:], shape, strict=True)
-    )
-    if not fits:
-        axes = ", ".join(str(axis) for axis in ("rows", *shape))
-        alone = " For a single row, add the axis: inputs[None]." if rows.shape == shape else ""
-        raise DataError(
-            f"{rows_path} has shape {rows.shape} and {model_path} reads ({axes}). Give it rows of "
-            f"that shape.{alone}"
-        )
-    if len(rows) == 0:
-        raise DataError(f"{rows_path} has no rows. Give at least one.")
-    if rows.dtype.kind == "f":
-        broken = ~np.isfinite(rows).reshape(len(rows), -1).all(axis=1)
-        if broken.any():
-            raise DataError(
-                f"{rows_path} has NaN or infinite numbers in {int(broken.sum()):,} rows (first: "
-                f"row {int(broken.argmax())}). Fill or drop them."
-            )
-    kind = NUMPY_TYPES[wanted.type]
-    if rows.dtype == np.uint8 and kind is not np.uint8:
-        if "input_scale" not in metadata:
-            raise DataError(
-                f"{rows_path} holds uint8 and {model_path} does not say what bytes are divided "
-                "by. Give float32 rows in the range it was trained on."
-            )
-        rows = rows.astype(np.float32) / np.float32(metadata["input_scale"])
-    values: Shaped[np.ndarray, "n ..."] = rows.astype(kind, copy=False)
-    return values
 
 
 def run_all(
@@ -254,13 +197,7 @@ def run_all(
     path: Path,
 ) -> Float[np.ndarray, "n c"]:
     """The model's answers, batch by batch; a model with a fixed batch gets it, padded."""
-    given, answers = session.get_inputs()[0], session.get_outputs()
-    name = next(
-        (value.name for value in answers if value.name == "logits"),
-        next((v.name for v in answers if "float" in v.type and len(v.shape) == 2), None),
-    )
-    if name is None:
-        raise LimbeckError(f"{path} has no output of scores (rows, classes); it is no classifier.")
+    given = session.get_inputs()[0]
     fixed = given.shape[0] if isinstance(given.shape[0], int) else None
     parts: list[np.ndarray] = []
     for start in range(0, len(inputs), fixed or batch_size):
@@ -268,15 +205,55 @@ def run_all(
         count = len(batch)
         if fixed and count < fixed:
             batch = np.concatenate([batch, np.repeat(batch[:1], fixed - count, axis=0)])
-        try:
-            answer = session.run([name], {given.name: np.ascontiguousarray(batch)})[0]
-        except Exception as error:
-            raise LimbeckError(
-                f"{path} failed on rows {start} to {start + count - 1}. Its input is "
-                f"{given.name} {given.shape}."
-            ) from error
-        parts.append(answer[:count].astype(np.float32))
-    scores = np.concatenate(parts)
+        where = f"rows {start} to {start + count - 1}"
+        parts.append(run(session, batch, path, where)[:count])
+    return checked(np.concatenate(parts), path)
+
+
+def scores_of_texts(
+    session: "onnxruntime.InferenceSession",
+    texts: Sequence[str],
+    tokenizer: dict[str, Any],
+    batch_size: int,
+    path: Path,
+) -> Float[np.ndarray, "n c"]:
+    """The model's answers for texts, those of like length together, in the order of the texts."""
+    if not texts:
+        raise DataError("there is no text. Give at least one.")
+    tokens = tokenised(texts, path.with_name("tokenizer.json"), tokenizer["sha256"])
+    found: dict[int, np.ndarray] = {}
+    for rows, batch in batches_of_tokens(tokens, tokenizer["padding"], batch_size):
+        answers = run(session, batch, path, f"text {rows[0]} and others")
+        found.update(zip(rows, answers, strict=True))
+    return checked(np.stack([found[row] for row in range(len(texts))]), path)
+
+
+def run(
+    session: "onnxruntime.InferenceSession",
+    batch: Shaped[np.ndarray, "b ..."],
+    path: Path,
+    where: str,
+) -> Float[np.ndarray, "b c"]:
+    """The model's answers for a batch."""
+    given, answers = session.get_inputs()[0], session.get_outputs()
+    name = next(
+        (value.name for value in answers if value.name == "logits"),
+        next((v.name for v in answers if "float" in v.type and len(v.shape) == 2), None),
+    )
+    if name is None:
+        raise LimbeckError(f"{path} has no output of scores (rows, classes); it is no classifier.")
+    try:
+        answer = session.run([name], {given.name: np.ascontiguousarray(batch)})[0]
+    except Exception as error:
+        raise LimbeckError(
+            f"{path} failed on {where}. Its input is {given.name} {given.shape}."
+        ) from error
+    scores: Float[np.ndarray, "b c"] = answer.astype(np.float32)
+    return scores
+
+
+def checked(scores: Float[np.ndarray, "n c"], path: Path) -> Float[np.ndarray, "n c"]:
+    """The scores; a LimbeckError unless all are finite."""
     if not np.isfinite(scores).all():
         raise LimbeckError(
             f"{path} answers some rows with NaN or infinite scores. Were the rows scaled as those "

@@ -179,12 +179,20 @@ def exported(export: "Export | None") -> tuple[tuple[str, str], ...]:
     more = len(export.classes) - MOST_NAMES
     return (
         ("File", f"{export.path.name}, {size(export.bytes)}"),
-        ("Input", f"float32 (batch, {', '.join(str(axis) for axis in export.input_shape)})"),
+        ("Input", input_of(export)),
         ("Compared on", f"{count(export.examples)} real rows"),
         ("Largest difference of a logit", f"{export.largest_difference:.1e}"),
         ("Same top class", percent(export.agreement)),
         ("Classes", names + (f" and {count(more)} more" if more > 0 else "")),
     )
+
+
+def input_of(export: "Export") -> str:
+    """What the exported file is given."""
+    axes = ", ".join(str(axis) for axis in export.input_shape)
+    if export.tokenizer is None:
+        return f"float32 (batch, {axes})"
+    return f"int64 (batch, tokens), up to {axes} tokens from {export.tokenizer.name}"
 
 
 def recipe_text(recipe: str | Mapping[str, Any] | None) -> str:
