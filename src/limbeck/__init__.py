@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from limbeck.evaluation import Evaluation, evaluate
     from limbeck.experiment import Experiment
     from limbeck.exporting import Export, export
+    from limbeck.hub import hub_folder
     from limbeck.learning_curves import LearningCurve, learning_curve
     from limbeck.objectives import (
         AttentionTransfer,
@@ -69,6 +70,7 @@ WHERE = {
     "evaluation": ["Evaluation", "evaluate"],
     "experiment": ["Experiment"],
     "exporting": ["Export", "export"],
+    "hub": ["hub_folder"],
     "learning_curves": ["LearningCurve", "learning_curve"],
     "objectives": [
         "AttentionTransfer", "DecoupledSoftTargets", "Dist", "HardLabels", "Hints",
@@ -100,9 +102,9 @@ __all__ = [
     "RelationalDistances", "Run", "Shift", "SimilarityPreserving", "SoftTargets", "Splits",
     "StoreError", "StoreMismatch", "Student", "Sweep", "Teacher", "TeacherError", "TopK",
     "TorchModule", "Training", "TransferSet", "Transferability", "Transformers", "Views",
-    "annotate", "compare", "correct_bias", "distill", "evaluate", "export", "learning_curve",
-    "munge", "objectives", "predict", "report", "specialists", "students", "sweep", "teachers",
-    "transfer", "transfer_sets", "transferability", "verify",
+    "annotate", "compare", "correct_bias", "distill", "evaluate", "export", "hub_folder",
+    "learning_curve", "munge", "objectives", "predict", "report", "specialists", "students",
+    "sweep", "teachers", "transfer", "transfer_sets", "transferability", "verify",
 ]  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import typer
 
 from limbeck.cli.annotate import annotate
+from limbeck.cli.card import card
 from limbeck.cli.check import check
 from limbeck.cli.compare import compare
 from limbeck.cli.copy import copy
@@ -48,6 +49,7 @@ VERBS = {
         compare,
         export,
         report,
+        card,
     ),
     "Recipes": (recipes, copy, check),
     "Many students, published experiments": (sweep, study),
