@@ -28,6 +28,24 @@ def mnist() -> Path:
 
 
 @pytest.fixture(scope="session")
+def imdb(mnist: Path) -> Path:
+    """The folder with IMDB's reviews as Parquet; skips the test where it is absent."""
+    folder = mnist.parent / "imdb"
+    if not folder.is_dir():
+        pytest.skip(f"no IMDB at {folder}; set LIMBECK_DATA to the folder that holds imdb/")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def bert() -> Path:
+    """The folder of a pretrained BERT with its tokenizer; skips the test where it is absent."""
+    folder = os.environ.get("LIMBECK_BERT")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("no pretrained BERT; set LIMBECK_BERT to a folder as the hub has it")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
 def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random BERT of two layers with a classifier of three classes, and its tokenizer."""
     folder = tmp_path_factory.mktemp("pretrained") / "tiny-bert"

@@ -67,8 +67,10 @@ def read_rows(
     sources: list[Source] = [KINDS[file.suffix.lower()](file) for file in files]
     others = [*([] if label is None else [label]), *groups]
     columns: dict[str, list[Any]] = {name: [] for name in others}
+    contents = []
     for source in sources:
         with readable(source.path):
+            contents.append([source.path.suffix.lower(), file_digest(source.path)])
             known = source.names()
             for name in (text, *others):
                 if name not in known:
@@ -79,7 +81,7 @@ def read_rows(
                     )
             for name, values in source.values(others).items():
                 columns[name] += values
-    key = digest("text column", text, [[f.suffix.lower(), file_digest(f)] for f in files])
+    key = digest("text column", text, contents)
     path = cached(f"texts-{key[:32]}.arrow", partial(copy_texts, sources, text, title))
     with pa.memory_map(str(path)) as mapped:
         column = pa.ipc.open_file(mapped).read_all()["text"]
