@@ -5,19 +5,20 @@ https://arxiv.org/abs/1503.02531, section 3: a 1200-1200 net with dropout, limit
 images jittered by up to 2 pixels makes 67 errors on the 10,000 test images, an 800-800 net without
 any of these 146, and the same net taught at temperature 20 from images that are not jittered 74.
 
-The paper names no optimiser, no epochs and no weight of the hard labels. Ours: the teacher as in
-`hinton_teacher`; students learn from soft targets alone, AdamW at 0.006 along a cosine. A first run
-at 0.001 with a tenth of hard labels left 103 errors of distilled students and 142 from scratch, so
-both were searched on 10,000 training images kept apart, over 20 epochs: at 0.001 with and without
-hard labels 118 and 121 errors, at 0.003 91, at 0.006 88. All 60,000 images then train, no epoch is
-chosen, and the last weights are measured. At 70 errors of 10,000 the sampling error alone is 8.3.
+The paper names no optimiser, no epochs and no weight of the hard labels. Ours were set before any
+test figure was seen: the teacher as in `hinton_teacher`; students AdamW at 0.001 along a cosine,
+0.9 of soft targets and 0.1 of hard labels. All 60,000 images train, no epoch is chosen, and the
+last weights are measured. At 70 errors of 10,000 the sampling error alone is 8.3. Distilled
+students miss the published figure, and a second way, found on 10,000 training images kept apart,
+missed it too: soft targets alone at a rate of 0.006 left 113 errors with the first seed. Students
+of either kind disagree with the teacher on about 50 test images, where it is mostly right.
 
 Beyond the paper, the same 800-800 net learns from several such teachers, who also answer about
 jittered views of the images, over a longer schedule.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import limbeck as lb
 from limbeck.studies.charts import ticks
@@ -51,7 +52,7 @@ class Settings:
 SIZES = {
     "smoke": Settings(128, 120, 1, 32, 100, 2, 2, 2, 100, 2),
     "small": Settings(400, 20, 2, 400, 10, 2, 2, 2, 20, 2),
-    "full": Settings(1200, 150, 2, 800, 60, 5, 3, 16, 120, 3),
+    "full": Settings(1200, 150, 2, 800, 60, 5, 2, 16, 100, 2),
 }
 
 
@@ -85,8 +86,8 @@ def students(
         student_of(data, settings),
         study.annotate(teacher, data.train, "one"),
         data.train,
-        lb.SoftTargets(temperature=TEMPERATURE),
-        training_of(settings.epochs),
+        0.9 * lb.SoftTargets(temperature=TEMPERATURE) + 0.1 * lb.HardLabels(),
+        lb.Training(epochs=settings.epochs, batch_size=BATCH),
     )
     comparison = lb.compare(
         first, teacher, data.test, seeds=settings.seeds, progress=study.progress
@@ -105,7 +106,9 @@ def beyond(study: Study, data: Splits, settings: Settings) -> dict[str, list[int
     views = lb.Views(lb.Shift(pixels=settings.pixels), count=settings.views).of(data.train)
     store = study.annotate(ensemble, views, "views")
     updates = settings.long_epochs * math.ceil(len(data.train) / BATCH)
-    training = replace(training_of(settings.long_epochs), average=averaging(updates))
+    training = lb.Training(
+        epochs=settings.long_epochs, batch_size=BATCH, average=averaging(updates)
+    )
     objective = lb.SoftTargets(temperature=TEMPERATURE)
     student = student_of(data, settings)
     runs = [
@@ -127,10 +130,6 @@ def teacher_of(study: Study, data: Splits, settings: Settings, seed: int) -> lb.
         pixels=settings.pixels,
         seed=seed,
     )
-
-
-def training_of(epochs: int) -> lb.Training:
-    return lb.Training(epochs=epochs, batch_size=BATCH, optimizer=lb.AdamW(learning_rate=0.006))
 
 
 def student_of(data: Splits, settings: Settings) -> lb.Student:
