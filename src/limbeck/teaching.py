@@ -183,7 +183,9 @@ class Teaching:
             return digest("loaded", plan.piece.settings, content(plan.path))
         if isinstance(plan, Scored):
             module = None if plan.module is None else code(plan.module, plan.piece)
-            return digest("scored", plan.piece.settings, files(plan.piece.arguments), module)
+            tokens = self.data.train.tokenization if plan.piece.name != "transformers" else None
+            read = () if tokens is None else (tokens.fingerprint,)
+            return digest("scored", plan.piece.settings, files(plan.piece.arguments), module, *read)
         learned = [self.labelled.inputs_fingerprint, self.labelled.labels.tolist()]
         if isinstance(plan, Fitted):
             return digest("fitted", plan.estimator.settings, code_of(plan.estimator), learned)
