@@ -27,6 +27,7 @@ __all__ = ["run"]
 
 FEW = (1.0, 2.5, 4.0, 8.5, 11.0, 15.0, 20.0)
 MANY = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.5, 11.0, 15.0, 20.0)
+ENDS = (1.0, 4.0, 8.5, 20.0)
 
 Errors = Mapping[float, Sequence[float]]
 """Temperature -> each seed's errors on the images kept apart, in percent."""
@@ -46,7 +47,7 @@ class Settings:
 SIZES = {
     "smoke": Settings({4: (1.0, 4.0, 20.0), 16: (8.5, 20.0)}, 2, 20, 64, 30),
     "small": Settings({10: FEW, 30: MANY, 100: FEW}, 3, 5, 400, 10),
-    "full": Settings({10: MANY, 30: MANY, 100: MANY, 300: FEW, 800: FEW}, 5, 20, 1200, 60),
+    "full": Settings({10: MANY, 30: MANY, 100: MANY, 300: FEW, 800: ENDS}, 5, 20, 1200, 60),
 }
 
 
@@ -91,7 +92,7 @@ def errors(
         store,
         data.train,
         {t: lb.SoftTargets(temperature=t) for t in temperatures},
-        lb.Training(epochs=settings.epochs, optimizer=lb.AdamW(learning_rate=0.003)),
+        lb.Training(settings.epochs, batch_size=250, optimizer=lb.AdamW(learning_rate=0.003)),
         validation=data.validation,
         seeds=settings.seeds,
         checkpoint=study.folder / "checkpoints",
