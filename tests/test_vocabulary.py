@@ -46,9 +46,15 @@ def test_every_exported_objective_is_a_recipe_name() -> None:
 
 def test_every_exported_loader_and_student_is_a_recipe_name() -> None:
     """A loader that a recipe cannot name."""
-    assert {"digits", "glyphs", "arrays", "table", "image_folder", "hub_images"} <= set(
-        vocabulary.loaders()
-    )
+    assert {
+        "digits",
+        "glyphs",
+        "arrays",
+        "table",
+        "image_folder",
+        "hub_images",
+        "hugging_face",
+    } <= set(vocabulary.loaders())
     assert {"mlp", "cnn"} <= set(vocabulary.students())
     for choices, package in (
         (vocabulary.loaders(), transfer_sets),

@@ -23,12 +23,15 @@ from limbeck.transfer_sets import (
     Flip,
     Shift,
     Splits,
+    Texts,
+    Tokenization,
     TransferSet,
     Views,
     arrays,
     digits,
     glyphs,
     hub_images,
+    hugging_face,
     image_folder,
     table,
 )
@@ -63,6 +66,12 @@ def write_sources(folder: Path, *, changed: bool = False, labels: bool = True) -
         home.mkdir(parents=True, exist_ok=True)
         (home / f"{row:02}.png").write_bytes(png(images[row, 0]))
     encoded = [{"bytes": png(image[0]), "path": None} for image in images]
+    texts = [f"film {i} is {kinds[i]}" for i in range(ROWS)]
+    (folder / "texts").mkdir(exist_ok=True)
+    pq.write_table(
+        pa.table({"text": texts, "label": numbers, "half": list("ab" * 6)}),
+        folder / "texts" / "train.parquet",
+    )
     (folder / "hub").mkdir(exist_ok=True)
     pq.write_table(pa.table({"image": encoded, "label": numbers}), folder / "hub" / "train.parquet")
 
@@ -71,6 +80,29 @@ def in_memory(folder: Path, dtype: torch.dtype) -> Arrays:
     content = np.load(folder / "set.npz")
     inputs = torch.from_numpy(content["inputs"]).to(dtype)
     return Arrays(inputs, content["labels"], classes=CLASSES, groups={"half": "ab" * 6})
+
+
+def words() -> Tokenization:
+    """A tokenizer whose words are single characters."""
+    tokenizers = pytest.importorskip("tokenizers")
+    letters = ["[PAD]", "[UNK]", *"abcdefghijklmnopqrstuvwxyz0123456789 "]
+    vocabulary = {letter: number for number, letter in enumerate(letters)}
+    made = tokenizers.Tokenizer(tokenizers.models.WordLevel(vocabulary, unk_token="[UNK]"))
+    made.pre_tokenizer = tokenizers.pre_tokenizers.Split(tokenizers.Regex("."), "isolated")
+    return Tokenization(made, max_length=16)
+
+
+def some_texts(folder: Path) -> TransferSet:
+    content = pq.read_table(folder / "texts" / "train.parquet")
+    half = {"half": content["half"].to_pylist()}
+    labels = content["label"].to_pylist()
+    return Texts(content["text"], words(), labels, classes=CLASSES, groups=half)
+
+
+def loaded_texts(folder: Path) -> TransferSet:
+    tokenizer = words().save(folder / "tokenizer")
+    options = {"classes": CLASSES, "groups": ["half"], "max_length": 16, **WHOLE}
+    return hugging_face(folder / "texts", tokenizer=tokenizer, **options).train
 
 
 def some_glyphs() -> TransferSet:
@@ -92,6 +124,8 @@ CASES: dict[str, Build] = {
         hub_images(folder / "hub", classes=CLASSES, memory=0.0, **WHOLE).train
     ),
     "Views": lambda folder: Views((Shift(1), Flip()), count=3).of(in_memory(folder, torch.uint8)),
+    "Texts": some_texts,
+    "hugging_face": loaded_texts,
     "digits": lambda folder: digits(labelled=20).train,
     "glyphs": lambda folder: some_glyphs(),
 }
@@ -114,7 +148,10 @@ changeable = pytest.mark.parametrize(
 
 
 def pixels(transfer_set: TransferSet, *, backwards: bool = False) -> dict[tuple[str, int], bytes]:
-    """The bytes of every input by id and view, read one by one or as one batch from the end."""
+    """The bytes of every input by id and view, read one by one or as one batch from the end.
+
+    Of texts, without the padding, which depends on what else is in the batch.
+    """
     found = {}
     for view in range(transfer_set.views or 1):
         if backwards:
@@ -126,6 +163,8 @@ def pixels(transfer_set: TransferSet, *, backwards: bool = False) -> dict[tuple[
             ]
         for batch in batches:
             for row, inputs in zip(batch.rows.tolist(), batch.inputs, strict=True):
+                if batch.tokenization is not None:
+                    inputs = inputs[inputs != batch.tokenization.padding]
                 found[transfer_set.ids[row], view] = inputs.numpy().tobytes()
     return found
 
@@ -149,13 +188,21 @@ def test_the_same_rows_give_the_same_inputs_alone_and_together(build: Build, sou
 
 
 @every
-def test_a_batch_holds_float32_inputs_of_the_stated_shape(build: Build, sources: Path) -> None:
+def test_a_batch_holds_inputs_of_the_stated_shape(build: Build, sources: Path) -> None:
     """Prevents a model that meets bytes, doubles or another shape than was announced."""
     transfer_set = build(sources)
     rows = torch.tensor([5, 0, 3])
     batch = transfer_set.batch(rows)
-    assert batch.inputs.dtype == torch.float32
-    assert tuple(batch.inputs.shape) == (3, *transfer_set.input_shape)
+    if transfer_set.lengths is None:
+        assert batch.inputs.dtype == torch.float32
+        assert tuple(batch.inputs.shape) == (3, *transfer_set.input_shape)
+        assert (batch.texts, batch.tokenization, transfer_set.tokenization) == (None, None, None)
+    else:
+        assert batch.inputs.dtype == torch.int64
+        assert tuple(batch.inputs.shape) == (3, int(transfer_set.lengths[rows].max()))
+        assert batch.inputs.shape[1] <= transfer_set.input_shape[0]
+        assert batch.tokenization is transfer_set.tokenization
+        assert len(batch.texts or ()) == 3
     assert batch.inputs.is_contiguous()
     assert torch.equal(batch.rows, rows)
     assert torch.equal(batch.labels, transfer_set.labels[rows])
