@@ -33,6 +33,7 @@ from torch import Tensor, nn
 import limbeck
 from limbeck import parity
 from limbeck.errors import LimbeckError
+from limbeck.exporting_gru import with_onnx_grus
 from limbeck.students.student import Student
 from limbeck.transfer_sets.tokenization import Tokenization
 from limbeck.transfer_sets.transfer_set import TransferSet
@@ -133,7 +134,7 @@ def export(
             f"the student answers with {logits.shape[1]} logits and its data has {len(classes)} "
             "classes. Export it with the data it was trained for."
         )
-    model = onnx_model(module, rows, tokenization)
+    model = onnx_model(with_onnx_grus(module), rows, tokenization)
     shape = tuple(rows.shape[1:]) if tokenization is None else (tokenization.max_length,)
     describe(model, classes, shape, tokenization)
     with arriving(path) as part:
