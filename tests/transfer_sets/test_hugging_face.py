@@ -10,12 +10,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from jaxtyping import TypeCheckError
 
 from limbeck.errors import DataError
 from limbeck.transfer_sets import Texts, Tokenization, hugging_face, text_files
 
 pytest.importorskip("tokenizers")
 
+NOTICED = (DataError, TypeCheckError)
+"""With --jaxtyping-packages=limbeck the type hook is the first to notice a wrong type."""
 WHOLE = {"validation": 0, "test": 0}
 ROWS = [
     ("a dull film", 0),
@@ -170,7 +173,7 @@ def test_the_vocabulary_is_cut_to_the_training_texts(tokenizer: Path, tmp_path: 
     again = hugging_face(tmp_path, vocabulary="used", **options).train.tokenization
     assert again is not None
     assert again.fingerprint == made.fingerprint
-    with pytest.raises(DataError, match="vocabulary is 'all'. Use whole or used"):
+    with pytest.raises(NOTICED, match="vocabulary is 'all'. Use whole or used|Type-check error"):
         hugging_face(tmp_path, vocabulary="all", **options)  # type: ignore[arg-type]
 
 

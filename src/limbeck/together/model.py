@@ -4,7 +4,7 @@ import copy
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Num
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
@@ -57,7 +57,7 @@ class StackedModel:
         self.skeleton.to("meta")
 
     def logits(
-        self, inputs: Float[Tensor, "orders b ..."], orders: Int[Tensor, " s"] | None
+        self, inputs: Num[Tensor, "orders b ..."], orders: Int[Tensor, " s"] | None
     ) -> Float[Tensor, "s b c"]:
         """What every student says about the batch of its order.
 
