@@ -46,6 +46,15 @@ def bert() -> Path:
 
 
 @pytest.fixture(scope="session")
+def bert() -> Path:
+    """The folder of a real pretrained BERT; skips the test where there is none."""
+    folder = os.environ.get("LIMBECK_BERT")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("set LIMBECK_BERT to the folder of a pretrained BERT, as on the hub")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
 def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random BERT of two layers with a classifier of three classes, and its tokenizer."""
     folder = tmp_path_factory.mktemp("pretrained") / "tiny-bert"
