@@ -167,6 +167,8 @@ def test_data_replaces_the_path_of_the_source(
     assert hub.data.arguments["path"] == "ylecun/mnist"
     assert hub.override(["data=here"]).check().data.arguments["path"] == tmp_path / "here"
     assert hub.override(["data=me/mine"]).check().data.arguments["path"] == "me/mine"
+    below = "data={hub_images: {path: me/mine/config}}"
+    assert hub.override([below]).check().data.arguments["path"] == "me/mine/config"
     other = hub.override(["data={digits: {labelled: 10}}"])
     assert other.data.name == "digits"
 

@@ -33,7 +33,7 @@ from limbeck.recipes import shipped
 __all__ = ["Recipe"]
 
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)*")
 MOST_SEEDS = 1000
 ON_THE_HUB = {
     "hub_images": ("path",),
