@@ -38,15 +38,6 @@ def imdb(mnist: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def bert() -> Path:
-    """The folder of a pretrained BERT with its tokenizer; skips the test where it is absent."""
-    folder = os.environ.get("LIMBECK_BERT")
-    if not folder or not Path(folder).is_dir():
-        pytest.skip("no pretrained BERT; set LIMBECK_BERT to a folder as the hub has it")
-    return Path(folder)
-
-
-@pytest.fixture(scope="session")
-def bert() -> Path:
     """The folder of a real pretrained BERT; skips the test where there is none."""
     folder = os.environ.get("LIMBECK_BERT")
     if not folder or not Path(folder).is_dir():

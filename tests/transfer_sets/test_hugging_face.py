@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 import torch
 from jaxtyping import TypeCheckError
 
+from limbeck.cli.main import main
 from limbeck.errors import DataError
 from limbeck.transfer_sets import Texts, Tokenization, hugging_face, text_files
 
@@ -288,6 +290,66 @@ def test_a_hub_id_is_downloaded(
     assert (len(train), train.name) == (len(ROWS), "reviews.train")
     patterns = ["*.parquet", "*.csv", "*.jsonl", "*.json"]
     assert asked == {"owner/reviews": {"repo_type": "dataset", "allow_patterns": patterns}}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("text=txt", "has no column 'txt'; it has text, label. Did you mean 'text'?"),
+        ("label=lable", "has no column 'lable'; it has text, label. Did you mean 'label'?"),
+        ("classes=[a]", "label 1 in row 1 of train in train is out of range"),
+        ("max_length=2", "max_length is 2, and the tokenizer puts 2 special tokens"),
+        ("tokenizer=empty", "the tokenizer folder .*empty has no tokenizer.json; it holds nothing"),
+        ("tokenizer=train.csv", "train.csv cannot be read as a tokenizer"),
+        ("path=broken.csv", r"row 0 of train of broken is not UTF-8: b'na\\xefve'"),
+        ("path=missing.csv", "row 1 of train of missing has no text"),
+        ("path=empty", "no train.parquet or train.csv or .* in .*empty; splits there: none"),
+        ("vocabulary=all", "data.vocabulary is 'all'; it needs 'whole' or 'used'"),
+    ],
+)
+def test_a_mistake_ends_in_one_sentence_and_exit_code_2(
+    tokenizer: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    change: str,
+    message: str,
+) -> None:
+    """Prevents a traceback for a wrong file."""
+    monkeypatch.chdir(tmp_path)
+    write_recipe(tmp_path, tokenizer)
+    assert main(["annotate", "recipe.yaml", f"data.hugging_face.{change}"]) == 2
+    told = capsys.readouterr().err.strip()
+    assert re.search(message, told)
+    assert len(told.splitlines()) == 1
+
+
+def test_without_the_tokenizers_library_one_sentence_says_what_to_install(
+    tokenizer: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Prevents an ImportError from deep inside a run."""
+    write_recipe(tmp_path, tokenizer)
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    assert main(["annotate", str(tmp_path / "recipe.yaml")]) == 2
+    assert "Install it with: pip install limbeck[text]" in capsys.readouterr().err
+
+
+def write_recipe(folder: Path, tokenizer: Path) -> None:
+    """A recipe on texts, and files that are wrong in one way each."""
+    write(folder / "train.csv", ROWS[:3])
+    (folder / "broken.csv").write_bytes(b"text,label\nna\xefve,0\nb,1\n")
+    (folder / "missing.csv").write_text("text,label\na,0\n,1\n")
+    (folder / "empty").mkdir()
+    (folder / "recipe.yaml").write_text(
+        "data:\n"
+        f"  hugging_face: {{path: train.csv, tokenizer: {tokenizer}, validation: 0, test: 0}}\n"
+        "teacher: {train: {student: text_cnn, training: {epochs: 1}}}\n"
+        "student: text_gru\n"
+        "objective: soft_targets\n"
+    )
 
 
 @pytest.mark.slow
