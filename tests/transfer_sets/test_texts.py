@@ -11,7 +11,7 @@ from jaxtyping import TypeCheckError
 
 from limbeck.cache import cache_folder, cached
 from limbeck.errors import DataError
-from limbeck.transfer_sets import Texts, Tokenization
+from limbeck.transfer_sets import Shift, Texts, Tokenization, Views, munge
 from limbeck.transfer_sets.text_column import TextColumn
 from limbeck.types import Batch, Chosen
 
@@ -205,3 +205,11 @@ def test_a_file_of_the_cache_is_whole_or_absent(cache: Path) -> None:
 
     assert cached("name", slow).read_bytes() == b"ours"
     assert list(cache.iterdir()) == [cache / "name"]
+
+
+def test_texts_are_no_attributes_and_no_images(pieces: Any) -> None:
+    """Prevents token ids that are averaged, or moved like pixels, without a word."""
+    with pytest.raises(DataError, match="texts holds texts, whose tokens are no attributes"):
+        munge(some(pieces), 2)
+    with pytest.raises(DataError, match=r"Shift moves pixels, but an input has shape"):
+        Views(Shift(1), count=2).of(some(pieces)).batch(torch.tensor([0]))

@@ -70,8 +70,13 @@ def flat_inputs(transfer_set: TransferSet) -> Float[Tensor, "n d"]:
     """All inputs of a set in memory, float64, one row per example.
 
     Raises:
-        DataError: if the set has views, which are no examples of their own.
+        DataError: if the set has views, which are no examples of their own, or holds texts.
     """
+    if transfer_set.tokenization is not None:
+        raise DataError(
+            f"{transfer_set.name} holds texts, whose tokens are no attributes. Make examples from "
+            "numbers and categories."
+        )
     if transfer_set.views != 1:
         raise DataError(
             f"{transfer_set.name} has views. Make examples from the set itself, and views of them."
