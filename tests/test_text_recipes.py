@@ -127,6 +127,21 @@ def test_the_teachers_layers_are_read_for_the_objective(here: Path) -> None:
     assert experiment(text).run().history.loss
 
 
+def test_an_encoder_of_ones_own_size_is_a_student(here: Path) -> None:
+    """Its configuration is stated as in a config.json."""
+    config = (
+        "{model_type: bert, vocab_size: 70, hidden_size: 8, num_hidden_layers: 1, "
+        "num_attention_heads: 2, intermediate_size: 8}"
+    )
+    text = RECIPE.replace(
+        "text_gru: {hidden: 6, embedding: 4, dropout: 0.0}",
+        f"transformers_classifier: {{model: {config}}}",
+    )
+    student = experiment(text).run().student
+    assert student.module.vocabulary == 70
+    assert student.tokenization is not None
+
+
 def test_from_the_command_line_to_a_prediction(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

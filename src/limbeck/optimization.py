@@ -142,9 +142,11 @@ class Cosine(Schedule):
 
 @dataclass(frozen=True)
 class OneCycle(Schedule):
-    """A long linear rise, then a linear fall to 0.
+    """A linear rise, long unless told otherwise, then a linear fall to 0.
 
-    Smith & Topin 2019, https://arxiv.org/abs/1708.07120; without its cycle of the momentum.
+    Smith & Topin 2019, https://arxiv.org/abs/1708.07120; without its cycle of the momentum. With
+    warm_up=0.1 it is the schedule of BERT: Devlin et al. 2019, https://arxiv.org/abs/1810.04805,
+    appendix A.2.
     """
 
     warm_up: float = 0.3

@@ -74,6 +74,20 @@ def test_a_trained_student_comes_back_with_its_tokenizer(
     assert torch.allclose(score(again, other), score(run.student, texts), atol=1e-6)
 
 
+@pytest.mark.parametrize("name", list(BUILD))
+def test_bfloat16_trains_each_to_almost_the_same(texts: Texts, name: str) -> None:
+    """Attention or a GRU that half precision breaks would train to another loss, or to NaN."""
+    losses = [
+        distill(
+            BUILD[name](dropout=0.0), None, texts, HardLabels(),
+            Training(epochs=3, batch_size=8, precision=precision),
+        ).history.loss
+        for precision in ("float32", "bfloat16")
+    ]  # fmt: skip
+    assert losses[0] == pytest.approx(losses[1], rel=0.05)
+    assert losses[0] != losses[1]
+
+
 def test_its_probe_is_in_its_tokens(texts: Texts) -> None:
     """An export is checked on it."""
     probe = trained(texts).student.probe

@@ -235,6 +235,11 @@ def read_torch_module(node: Node, owner: str) -> Scored:
             "as 'my_file.py:function'."
         )
     user_code.check_user_code(module.value, module.place)
+    if "tokenization" in stated:
+        raise stated["tokenization"].place.error(
+            f"{owner} reads the data's tokens in a recipe; give it a tokenizer of its own in "
+            "Python, or take a transformers teacher."
+        )
     rest = Node({name: child for name, child in stated.items() if name != "module"}, node.place)
     known = arguments(rest, TorchModule, owner, given=("module",))
     return Scored(Piece(owner, known, module.place, TorchModule), module.value)
