@@ -207,9 +207,9 @@ def test_a_file_of_the_cache_is_whole_or_absent(cache: Path) -> None:
     assert list(cache.iterdir()) == [cache / "name"]
 
 
-def test_texts_are_no_attributes_and_no_images(pieces: Any) -> None:
+def test_texts_have_no_attributes_and_no_views(pieces: Any) -> None:
     """Prevents token ids that are averaged, or moved like pixels, without a word."""
     with pytest.raises(DataError, match="texts holds texts, whose tokens are no attributes"):
         munge(some(pieces), 2)
-    with pytest.raises(DataError, match=r"Shift moves pixels, but an input has shape"):
-        Views(Shift(1), count=2).of(some(pieces)).batch(torch.tensor([0]))
+    with pytest.raises(DataError, match="texts holds texts, which have no views"):
+        Views(Shift(1), count=2).of(some(pieces))

@@ -137,7 +137,7 @@ class Views:
         """The same examples, augmented.
 
         Raises:
-            DataError: if they are augmented already.
+            DataError: if they are augmented already, or are texts.
         """
         return Viewed(transfer_set, self)
 
@@ -167,6 +167,11 @@ class Viewed(TransferSet):
         if base.views != 1:
             raise DataError(
                 f"{base.name} has views already. Give all transforms to one Views, as a tuple."
+            )
+        if base.tokenization is not None:
+            raise DataError(
+                f"{base.name} holds texts, which have no views: an augmented text is another text. "
+                "Leave the views out, or add the augmented texts to the data."
             )
         self.base = base
         self.augmentation = augmentation
