@@ -11,10 +11,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from limbeck import seeding, students
 from limbeck.errors import LimbeckError
+from limbeck.loop import batches
 from limbeck.objectives import HardLabels, Hints, RelationalDistances, SoftTargets
 from limbeck.optimization import SGD, AdamW, Constant, Cosine, OneCycle
 from limbeck.store import KnowledgeSource
-from limbeck.training import Training, distill
+from limbeck.training import Training, distill, job_of
 from limbeck.transfer_sets import Arrays, Shift, Views
 from limbeck.types import UNLABELLED, Knowledge
 
@@ -101,6 +102,17 @@ def test_the_loop_equals_a_loop_written_by_hand(unlabelled):
     run = distill(student, knowledge, data, objective, training, seed=3)
     expected = by_hand(data, knowledge, student.fresh(3).module, 15, 20, seed=3)
     torch.testing.assert_close(weights(run).double(), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_rows_are_taken_as_they_stand_where_nothing_is_shuffled():
+    """An order from the seed all the same, or one that differs from pass to pass."""
+    data = blobs()
+    student = students.mlp(5, [8], 3)
+    training = Training(epochs=2, batch_size=20, shuffle=False)
+    job = job_of(student, None, data, HardLabels(), training)
+    rows = [batch.rows.tolist() for batch in batches(job, seed=3)]
+    whole = list(range(len(data)))
+    assert sum(rows, []) == whole * 2
 
 
 def test_passes_make_up_the_updates_as_nearly_as_whole_passes_can():

@@ -25,6 +25,8 @@ class Training:
     Attributes:
         epochs: Passes over the transfer set, >= 1.
         batch_size: Examples per update, >= 1.
+        shuffle: Whether every pass has an order of its own, from the run's seed; False takes the
+            rows as they stand.
         optimizer: `AdamW` or `SGD`, with its learning rate.
         schedule: `Constant`, `Cosine` or `OneCycle`, with its warm-up.
         clip: Largest norm of the gradient of all weights, > 0; None: unlimited.
@@ -54,6 +56,7 @@ class Training:
     precision: str = "float32"
     compile: bool = False
     max_norm: float | None = None
+    shuffle: bool = True
 
     def __post_init__(self) -> None:
         for name, least in (("epochs", 1), ("batch_size", 1), ("accumulate", 1), ("patience", 1)):

@@ -79,6 +79,8 @@ def runs_of_batches(job: Job, seed: int, start: int) -> Iterator[tuple[Tensor, i
 
 def order_of_pass(job: Job, seed: int, passes: int) -> Int[Tensor, " n"]:
     """The rows in the order of one pass over the data: of texts, with batches of like lengths."""
+    if not job.training.shuffle:
+        return torch.arange(len(job.transfer_set))
     lengths = job.transfer_set.lengths
     if lengths is None:
         return seeding.permutation(len(job.transfer_set), seed, "order", passes)
