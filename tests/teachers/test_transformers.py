@@ -408,7 +408,7 @@ def test_a_model_that_is_nowhere_is_told_in_one_sentence(model: str, message: st
 
 def test_arguments_out_of_range_are_refused(tiny_bert: Path) -> None:
     """A task of another name would be taken for the default."""
-    with pytest.raises(NOTICED, match="'ner'.*auto|task is 'ner'; it is 'auto' or text-class"):
+    with pytest.raises(NOTICED, match="'ner'"):
         Transformers(tiny_bert, task="ner")  # type: ignore[arg-type]
     with pytest.raises(NOTICED, match="float16"):
         Transformers(tiny_bert, precision="float16")  # type: ignore[arg-type]
