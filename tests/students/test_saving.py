@@ -1,5 +1,6 @@
 """A saved student comes back as it was, or is refused."""
 
+import copy
 import json
 import os
 from pathlib import Path
@@ -48,6 +49,35 @@ def test_a_loaded_student_starts_from_its_weights_with_every_seed(tmp_path: Path
     """Training it further from new random weights would throw away what it knows, quietly."""
     again = load(save(trained_cnn(), tmp_path))
     assert module_digest(again.fresh(5).module) == module_digest(trained_cnn().module)
+
+
+def test_frozen_layers_are_frozen_again(tmp_path: Path) -> None:
+    """A student trained further that moves the layers it was to leave alone, without a word."""
+    layers = [nn.Linear(4, 3), nn.BatchNorm1d(3), nn.Linear(3, 2)]
+    save(Student(nn.Sequential(*layers), frozen=("0", "1")), tmp_path)
+    given = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3), nn.Linear(3, 2))
+    thawed = Student(copy.deepcopy(given))
+    for module in (given, thawed, Student(given, frozen=("2",))):
+        again = load(tmp_path, module=module)
+        assert again.frozen == ("0", "1")
+        assert torch.equal(again.module[0].weight, layers[0].weight)
+        for student in (again, again.fresh(3)):
+            student.train()
+            assert [p.requires_grad for p in student.module.parameters()] == [False] * 4 + [
+                True
+            ] * 2
+            assert [layer.training for layer in student.module] == [False, False, True]
+    assert all(p.requires_grad for p in [*given.parameters(), *thawed.module.parameters()])
+
+
+def test_a_student_saved_before_frozen_layers_were_written_down_is_read(tmp_path: Path) -> None:
+    """Teachers of earlier runs that are trained anew."""
+    save(mlp(4, [3], 2), tmp_path)
+    path = tmp_path / "student.json"
+    facts = json.loads(path.read_text())
+    del facts["frozen"]
+    path.write_text(json.dumps(facts))
+    assert load(tmp_path).frozen == ()
 
 
 def test_saving_twice_writes_the_same_bytes(tmp_path: Path) -> None:
@@ -158,6 +188,8 @@ def test_every_flipped_byte_of_the_weights_is_noticed(tmp_path: Path) -> None:
         '"weights_sha256": ""}',
         '{"format": 1, "architecture": {}, "hidden": [], "classes": [], "input_shape": ["8"], '
         '"weights_sha256": ""}',
+        '{"format": 1, "architecture": {}, "hidden": [], "classes": [], "input_shape": [], '
+        '"frozen": "0", "weights_sha256": ""}',
     ],
 )
 def test_a_damaged_description_is_told(tmp_path: Path, text: str) -> None:
@@ -226,6 +258,8 @@ def test_a_layer_that_a_saved_student_does_not_have_is_told(tmp_path: Path) -> N
     """A description edited by hand must not fail in the training loop."""
     save(mlp(4, [3], 2), tmp_path)
     path = tmp_path / "student.json"
-    path.write_text(path.read_text().replace('"hidden": [],', '"hidden": ["layr1"],'))
-    with pytest.raises(LimbeckError, match="no layer 'layr1'"):
-        load(tmp_path)
+    text = path.read_text()
+    for layers in ("hidden", "frozen"):
+        path.write_text(text.replace(f'"{layers}": [],', f'"{layers}": ["layr1"],'))
+        with pytest.raises(LimbeckError, match="no layer 'layr1'"):
+            load(tmp_path)

@@ -1,9 +1,9 @@
 """A student on disk: student.safetensors and student.json, never a pickle.
 
-student.json holds the architecture as a recipe states it, the hidden layers, the class names, the
-input's shape, and the SHA-256 of the weights' file. A student of texts has tokenizer.json beside
-them, and its length and SHA-256 in student.json, which is written last, so that a kill in between
-is noticed when the student is loaded.
+student.json holds the architecture as a recipe states it, the hidden layers, the frozen ones, the
+class names, the input's shape, and the SHA-256 of the weights' file. A student of texts has
+tokenizer.json beside them, and its length and SHA-256 in student.json, which is written last, so
+that a kill in between is noticed when the student is loaded.
 """
 
 import hashlib
@@ -46,6 +46,7 @@ def save(student: Student, folder: str | Path) -> Path:
         "limbeck": limbeck.__version__,
         "architecture": student.architecture,
         "hidden": list(student.hidden),
+        "frozen": list(student.frozen),
         "classes": list(student.classes),
         "input_shape": list(student.input_shape),
         "parameters": student.parameters_count(),
@@ -69,7 +70,8 @@ def save(student: Student, folder: str | Path) -> Path:
 def load(folder: str | Path, *, module: nn.Module | Student | None = None) -> Student:
     """The student that `save` wrote, in evaluation mode on the CPU.
 
-    Trained further, it starts from the saved weights with every seed.
+    Trained further, it starts from the saved weights with every seed, and its frozen layers stay
+    as they are.
 
     Args:
         folder: With student.safetensors and student.json.
@@ -95,6 +97,8 @@ def load(folder: str | Path, *, module: nn.Module | Student | None = None) -> St
             "saving was interrupted. Save the student again."
         )
     student = rebuilt(facts, folder) if module is None else wrapped(module, facts)
+    if "frozen" in facts:
+        student = refrozen(student, tuple(facts["frozen"]))
     fill(student.module, weights, whose="student")
     check_layers(student.module, facts["hidden"])
     student.hidden = tuple(facts["hidden"])
@@ -131,6 +135,7 @@ def description(folder: Path) -> dict[str, Any]:
             f"to {FORMAT}. Use limbeck {facts.get('limbeck', 'that wrote it')} or newer."
         )
     lists = {"hidden": str, "classes": str, "input_shape": int}
+    lists |= {"frozen": str} if "frozen" in facts else {}
     tokenization = facts.get("tokenization")
     well_formed = (
         isinstance(facts.get("architecture"), dict)
@@ -193,6 +198,15 @@ def wrapped(module: nn.Module | Student, facts: dict[str, Any]) -> Student:
     if isinstance(module, Student):
         return module.fresh(0)
     return Student(module, architecture=facts["architecture"])
+
+
+def refrozen(student: Student, frozen: tuple[str, ...]) -> Student:
+    """The student with just these layers frozen; a module that the user gave is copied first."""
+    if frozen == student.frozen:
+        return student
+    for path in student.frozen:
+        student.module.get_submodule(path).requires_grad_(True)
+    return Student(student.module, architecture=student.architecture, frozen=frozen)
 
 
 def replace_file(path: Path, content: bytes) -> None:
