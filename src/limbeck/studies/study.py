@@ -106,6 +106,21 @@ class Study:
         tried = [self.once(f"{what}={c:g}", partial(measure, c), **settings) for c in candidates]
         return candidates[tried.index(best(tried))]
 
+    def source(self, name: str, hub_id: str) -> str | Path:
+        """Where a data set or a model is: in the data folder, or, without one, on the hub.
+
+        Raises:
+            LimbeckError: if the data folder lacks it.
+        """
+        if self.data is None:
+            return hub_id
+        if not (self.data / name).is_dir():
+            raise LimbeckError(
+                f"{self.data} has no folder '{name}', which the study '{self.name}' reads. Put "
+                f"{hub_id} there, or leave data= out to take it from the hub."
+            )
+        return self.data / name
+
     def images(self, name: str, hub_id: str, *, validation: float = 0.1, train: int = 0) -> Splits:
         """An image data set: from the data folder if it is there, else from the hub.
 
@@ -118,12 +133,7 @@ class Study:
         Raises:
             LimbeckError: if the data folder lacks it.
         """
-        if self.data is not None and not (self.data / name).is_dir():
-            raise LimbeckError(
-                f"{self.data} has no folder '{name}', which the study '{self.name}' reads. Put "
-                f"{hub_id} there as Parquet, or leave data= out to take it from the hub."
-            )
-        found = hub_images(self.data / name if self.data else hub_id, validation=validation)
+        found = hub_images(self.source(name, hub_id), validation=validation)
         return replace(found, train=split(found.train, train)[0]) if train else found
 
     @property

@@ -17,6 +17,8 @@ NOT_STUDIES = {
     "__init__",
     "charts",
     "hinton_teacher",
+    "imdb_arms",
+    "imdb_reviews",
     "linear_images",
     "linear_measurements",
     "page",
