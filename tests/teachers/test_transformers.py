@@ -145,6 +145,22 @@ def test_a_batch_without_texts_is_refused(tiny_bert: Path) -> None:
         Transformers(tiny_bert).outputs(batch)
 
 
+def test_in_train_mode_it_answers_as_in_evaluation_mode(tiny_bert: Path, texts: Texts) -> None:
+    """Dropout left on writes another store every time."""
+    teacher = Transformers(tiny_bert)
+    first = teacher.outputs(whole(texts)).logits
+    teacher.module.train()
+    assert torch.equal(teacher.outputs(whole(texts)).logits, first)
+
+
+def test_it_reads_as_much_as_both_its_tokenizer_and_its_positions_allow(folder: Path) -> None:
+    """A position that is not there ends in an IndexError in the middle of an annotation."""
+    for stated, found in ((512, 24), (10, 10), (10**30, 24), (None, 24)):
+        settings = json.dumps({"model_max_length": stated})
+        (folder / "tokenizer_config.json").write_text(settings)
+        assert Transformers(folder).tokenization.max_length == found
+
+
 def test_class_names_are_those_of_the_configuration(tiny_bert: Path, folder: Path) -> None:
     """Columns in another order than the data's teach the wrong classes."""
     assert Transformers(tiny_bert).classes == ("bad", "fair", "good")

@@ -33,7 +33,7 @@ __all__ = [
 
 Task = Literal["text-classification", "image-classification"]
 
-MOST_TOKENS, LEAST_TOKENS = 1_000_000, 512
+MOST_TOKENS, USUAL_TOKENS = 1_000_000, 512
 """More than this a tokenizer says for "any number"; this much where nothing is said."""
 
 TOKENIZER = "tokenizer_config.json"
@@ -132,12 +132,9 @@ def weight_files(folder: Path) -> list[Path]:
     if (folder / INDEX).is_file():
         shards = read_json(folder / INDEX).get("weight_map")
         names = sorted({str(v) for v in shards.values()}) if isinstance(shards, dict) else []
-        files = [folder / name for name in names if Path(name).name == name]
-        missing = [
-            name for name in names if folder / name not in files or not (folder / name).is_file()
-        ]
-        if files and not missing:
-            return files
+        missing = [n for n in names if Path(n).name != n or not (folder / n).is_file()]
+        if names and not missing:
+            return [folder / name for name in names]
         raise LimbeckError(
             f"{folder / INDEX} names weights that are not in the folder: "
             f"{', '.join(missing[:4]) or 'none at all'}. Get the model again, whole."
@@ -159,13 +156,12 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def longest_text(folder: Path, config: Any) -> int:
-    """The most tokens that a model reads: what its tokenizer says, or its positions."""
-    stated = None
+    """The most tokens that a model reads: what its tokenizer says, and its positions allow."""
+    limits = [getattr(config, "max_position_embeddings", None)]
     if (folder / TOKENIZER).is_file():
-        stated = read_json(folder / TOKENIZER).get("model_max_length")
-    if isinstance(stated, (int, float)) and 0 < stated <= MOST_TOKENS:
-        return int(stated)
-    return int(getattr(config, "max_position_embeddings", None) or LEAST_TOKENS)
+        limits.append(read_json(folder / TOKENIZER).get("model_max_length"))
+    known = [int(n) for n in limits if isinstance(n, (int, float)) and 0 < n <= MOST_TOKENS]
+    return min(known, default=USUAL_TOKENS)
 
 
 def built(task: Task, config: Any) -> nn.Module:

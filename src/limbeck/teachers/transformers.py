@@ -130,6 +130,8 @@ class Transformers(Teacher):
         """The library's model in evaluation mode, read if need be."""
         if self.loaded is None:
             self.loaded = self.read()
+        if any(layer.training for layer in self.loaded.modules()):  # eval() alone costs more
+            self.loaded.eval()
         return self.loaded
 
     def outputs(self, batch: Batch) -> Outputs:
