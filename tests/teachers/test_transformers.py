@@ -14,9 +14,13 @@ import torch
 from jaxtyping import TypeCheckError
 from torch import Tensor
 
+from limbeck.annotation import annotate
 from limbeck.errors import TeacherError
 from limbeck.evaluation.size import parameters_and_bytes
+from limbeck.objectives import Hints, SoftTargets
+from limbeck.students import text_gru
 from limbeck.teachers import Teacher, Transformers
+from limbeck.training import distill
 from limbeck.transfer_sets import Texts, Tokenization
 from limbeck.types import Batch
 
@@ -472,3 +476,32 @@ def test_the_library_says_nothing_while_a_teacher_is_read(
     Transformers(tiny_bert).outputs(whole(texts))
     captured = capfd.readouterr()
     assert (captured.out, captured.err) == ("", "")
+
+
+def test_its_features_per_token_go_through_a_store(
+    tiny_bert: Path, texts: Texts, tmp_path: Path
+) -> None:
+    """Cut at the wrong end, or padded with what the model says of padding."""
+    teacher = Transformers(tiny_bert, hidden=("hidden_states.2", "attentions.0"))
+    store = annotate(teacher, texts, tmp_path / "store", dtype="float32", hidden_dtype="float32")
+    rows = torch.tensor([1, 3])
+    knowledge, outputs = store.read(rows, 0), teacher.outputs(texts.batch(rows))
+    for name in teacher.hidden:
+        assert knowledge.lengths[name].tolist() == texts.lengths[rows].tolist()
+        for row, count in enumerate(texts.lengths[rows].tolist()):
+            found, expected = knowledge.hidden[name][row], outputs.hidden[name][row]
+            if name.startswith("attentions"):
+                found, expected = found[:, :count, :count], expected[:, :count, :count]
+            assert torch.allclose(found[:count], expected[:count], atol=1e-5)
+
+
+def test_the_first_tokens_feature_is_a_hint_to_a_student(
+    tiny_bert: Path, texts: Texts, tmp_path: Path
+) -> None:
+    """From the library's layers to a small student of another kind, by way of a store."""
+    teacher = Transformers(tiny_bert, hidden=("hidden_states.2",))
+    store = annotate(teacher, texts, tmp_path / "store", hidden_tokens=1)
+    student = text_gru(70, 3, 8, dropout=0.0)
+    objective = SoftTargets() + Hints(teacher_layer="hidden_states.2", student_layer="layer1")
+    history = distill(student, store, texts, objective, epochs=40).history
+    assert history.loss[-1] < 0.9 * history.loss[0]
