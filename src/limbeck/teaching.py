@@ -17,7 +17,16 @@ from limbeck.objectives import HardLabels
 from limbeck.recipe import user_code
 from limbeck.recipe.annotations import parameters
 from limbeck.recipe.pieces import Piece
-from limbeck.recipe.teachers import Ensembled, Fitted, Loaded, Member, Scored, TeacherPlan, Trained
+from limbeck.recipe.teachers import (
+    Ensembled,
+    Fitted,
+    Loaded,
+    Member,
+    Scored,
+    TeacherPlan,
+    Trained,
+    members_of,
+)
 from limbeck.students import Student
 from limbeck.students.user_function import user_function
 from limbeck.teachers import Ensemble, Estimator, Teacher, TorchModule
@@ -66,7 +75,7 @@ class Teaching:
     @property
     def seats(self) -> tuple[Seat, ...]:
         """Every teacher, `seeds: 5` counted as five."""
-        plans = self.plan.members if isinstance(self.plan, Ensembled) else (self.plan,)
+        plans = members_of(self.plan)
         many = [p for p in plans for _ in range(p.seeds if isinstance(p, Trained) else 1)]
         names = [plain_name(plan.name) for plan in many]
         seats: list[Seat] = []

@@ -12,18 +12,19 @@ from limbeck.errors import RecipeError, nearest
 from limbeck.job import Training
 from limbeck.objectives import Objective, WeightedSum
 from limbeck.recipe import vocabulary
-from limbeck.recipe.annotations import members, parameters
+from limbeck.recipe.annotations import parameters
 from limbeck.recipe.changes import change
+from limbeck.recipe.files import check_files
 from limbeck.recipe.marked import Node, Place, compose, one_line, plain, shown
 from limbeck.recipe.pieces import Piece, read_piece
 from limbeck.recipe.reading import arguments, mapping, read, refuse_unknown
 from limbeck.recipe.teachers import (
     FROM_DATA,
-    Ensembled,
     Loaded,
     Scored,
     TeacherPlan,
     Trained,
+    members_of,
     read_teacher,
     read_training,
     read_views,
@@ -33,15 +34,7 @@ from limbeck.recipes import shipped
 __all__ = ["Recipe"]
 
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)*")
 MOST_SEEDS = 1000
-ON_THE_HUB = {
-    "hub_images": ("path",),
-    "hugging_face": ("path", "tokenizer"),
-    "transformers": ("model",),
-    "transformers_classifier": ("model",),
-}
-"""Parameters that take a path or an id of the hub."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +44,7 @@ class Recipe:
     Attributes:
         name: Letters, digits, "_", "-" and "."; default: the file's name.
         data: A function of `limbeck.transfer_sets` and its arguments.
-        teacher: What to train, fit or load.
+        teacher: What to train, fit or load; None: the student learns from labels alone.
         annotate: Arguments of `limbeck.annotate`.
         student: A function of `limbeck.students` and its arguments.
         objective: The terms to add up, each with its weight.
@@ -64,7 +57,7 @@ class Recipe:
 
     name: str
     data: Piece
-    teacher: TeacherPlan
+    teacher: TeacherPlan | None
     annotate: Mapping[str, Any]
     student: Piece
     objective: tuple[tuple[float, Piece], ...]
@@ -80,7 +73,8 @@ class Recipe:
         """Read a recipe.
 
         Args:
-            recipe: A YAML file, or the name of a recipe that limbeck ships.
+            recipe: A YAML file, or the name of a recipe that limbeck ships, whose paths start from
+                the working folder.
 
         Raises:
             RecipeError: if there is none, or it cannot be read; in one line, with the file's line.
@@ -92,7 +86,8 @@ class Recipe:
             raise RecipeError(
                 one_line(f"{recipe} cannot be read: {error}. Give a YAML file in UTF-8.")
             ) from None
-        return Recipe.parse(text, source=str(recipe), folder=path.parent)
+        folder = Path() if path in shipped().values() else path.parent
+        return Recipe.parse(text, source=str(recipe), folder=folder)
 
     @staticmethod
     def parse(text: str, *, source: str = "recipe", folder: str | Path = "") -> "Recipe":
@@ -123,8 +118,7 @@ class Recipe:
         Raises:
             RecipeError: naming the first that is missing.
         """
-        plans = self.teacher.members if isinstance(self.teacher, Ensembled) else (self.teacher,)
-        for plan in plans:
+        for plan in members_of(self.teacher):
             if isinstance(plan, (Loaded, Scored)):
                 check_files(plan.piece)
             elif isinstance(plan, Trained):
@@ -171,11 +165,14 @@ def located(recipe: str | Path) -> Path:
 def read_recipe(tree: Node, default_name: str) -> Recipe:
     stated = mapping(tree, "the recipe")
     refuse_unknown(stated, {**SECTIONS, "annotate": None}, "the recipe")
-    for section in ("data", "teacher", "student", "objective"):
+    for section in ("data", "student", "objective"):
         if section not in stated:
             raise tree.place.error(f"the recipe has no {section!r}. Add '{section}: ...' to it.")
     values = {name: reader(stated[name]) for name, reader in SECTIONS.items() if name in stated}
+    if "teacher" not in stated:
+        check_without_teacher(stated, values["objective"])
     name = values.setdefault("name", default_name)
+    values.setdefault("teacher", None)
     values.setdefault("training", Training())
     values.setdefault("views", None)
     values.setdefault("seed", 0)
@@ -183,6 +180,24 @@ def read_recipe(tree: Node, default_name: str) -> Recipe:
     values.setdefault("output", Path("runs") / name)
     values["annotate"] = read_annotate(stated.get("annotate", Node({}, tree.place)))
     return Recipe(**values, tree=tree)
+
+
+def check_without_teacher(
+    stated: Mapping[str, Node], objective: Sequence[tuple[float, Piece]]
+) -> None:
+    """Raise a RecipeError where only a teacher gives a meaning to what the recipe says."""
+    for _, piece in objective:
+        if piece.target is not None and piece.build().needs - {"labels"}:
+            raise piece.place.error(
+                f"{piece.name} needs a teacher's knowledge and the recipe has no 'teacher'. Add "
+                "'teacher: ...' to it, or take 'objective: hard_labels'."
+            )
+    for section, what in (("annotate", "annotated"), ("seeds", "compared")):
+        if section in stated and stated[section].value:
+            raise stated[section].place.error(
+                f"the recipe has no 'teacher', so nothing is {what}. Take {section!r} out of it, "
+                "or add 'teacher: ...'."
+            )
 
 
 def read_name(node: Node) -> str:
@@ -259,27 +274,6 @@ def read_seed(node: Node) -> int:
 
 def read_output(node: Node) -> Path:
     return Path(read(Node(node.value, Place(node.place.source, node.place.line)), Path, "output"))
-
-
-def check_files(piece: Piece) -> None:
-    """Refuse a path where there is nothing; a text that may be a hub id passes."""
-    known = parameters(piece.target) if piece.target is not None else {}
-    for name, value in piece.arguments.items():
-        is_path = name in known and Path in members(known[name].annotation)
-        if not is_path or value is None or there(Path(value)):
-            continue
-        if not (name in ON_THE_HUB.get(piece.name, ()) and HUB_ID.fullmatch(str(value))):
-            raise piece.place.error(
-                f"there is nothing at {shown(str(value))}, which {name!r} names. Correct the path; "
-                "it is relative to the recipe's folder."
-            )
-
-
-def there(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):
-        return False
 
 
 SECTIONS: dict[str, Callable[[Node], Any]] = {

@@ -20,7 +20,16 @@ from limbeck.recipe.reading import (
     single,
 )
 
-__all__ = ["Ensembled", "Fitted", "Loaded", "Scored", "TeacherPlan", "Trained", "read_teacher"]
+__all__ = [
+    "Ensembled",
+    "Fitted",
+    "Loaded",
+    "Scored",
+    "TeacherPlan",
+    "Trained",
+    "members_of",
+    "read_teacher",
+]
 
 MOST_TEACHERS = 1000
 FROM_DATA = ("inputs", "input_shape", "classes", "vocabulary", "padding", "max_length")
@@ -118,6 +127,13 @@ class Ensembled:
 
 
 TeacherPlan = Member | Ensembled
+
+
+def members_of(plan: TeacherPlan | None) -> tuple[Member, ...]:
+    """The teachers that a plan names: those of an ensemble, one alone, or none."""
+    if plan is None:
+        return ()
+    return plan.members if isinstance(plan, Ensembled) else (plan,)
 
 
 def read_teacher(node: Node, owner: str = "teacher") -> TeacherPlan:
@@ -218,7 +234,9 @@ def read_loaded(node: Node, owner: str) -> Loaded:
     if isinstance(node.value, str):
         node = Node({"path": node}, node.place)
     stated = arguments(node, Teacher.load, owner)
-    path = node.place.folder / Path(stated["path"])
+    path = stated["path"]
+    if not isinstance(path, Path):  # there is nothing at it
+        path = node.value["path"].place.folder / path
     return Loaded(path, Piece(owner, {**stated, "path": path}, node.place, Teacher.load))
 
 
