@@ -9,7 +9,8 @@
         evaluation.json, comparison.json, student.onnx, report.html
         hub/                    student and knowledge as folders for the hub
 
-The test part is read by `evaluation`, `comparison` and `export` alone.
+A recipe without a teacher has no teachers, no knowledge and no comparison. The test part is read by
+`evaluation`, `comparison` and `export` alone.
 """
 
 import shutil
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from limbeck.annotation import annotate
 from limbeck.artefacts import Record, read_json, write_json
-from limbeck.errors import DataError
+from limbeck.errors import DataError, RecipeError
 from limbeck.fingerprint import digest, module_digest
 from limbeck.objectives import Objective
 from limbeck.recipe import Recipe
@@ -118,7 +119,16 @@ class Experiment:
 
     @once
     def teaching(self) -> Teaching:
-        """What makes the teacher."""
+        """What makes the teacher.
+
+        Raises:
+            RecipeError: if the recipe has none.
+        """
+        if self.recipe.teacher is None:
+            raise RecipeError(
+                f"the recipe '{self.recipe.name}' has no 'teacher', so there is nothing to "
+                "annotate, and nothing to compare its student with. Add 'teacher: ...' to it."
+            )
         return Teaching(
             self.recipe.teacher,
             self.data(),
@@ -213,9 +223,8 @@ class Experiment:
         test = self.test()
         run = self.run()
         store = run.knowledge if isinstance(run.knowledge, KnowledgeStore) else None
-        return digest(
-            self.run_digest(store), self.teaching().digest(), test.fingerprint, test.labels
-        )
+        teacher = "" if self.recipe.teacher is None else self.teaching().digest()
+        return digest(self.run_digest(store), teacher, test.fingerprint, test.labels)
 
     @once
     def evaluation(self) -> "Evaluation":
@@ -227,7 +236,9 @@ class Experiment:
         if record.holds(made_from) and path.is_file():
             self.say(f"evaluation: reused from {path}")
             return Evaluation.from_dict(read_json(path))
-        scores = score(self.teacher(), self.test(), progress=self.progress)
+        scores = None
+        if self.recipe.teacher is not None:
+            scores = score(self.teacher(), self.test(), progress=self.progress)
         evaluation = evaluate(self.run().student, self.test(), teacher_scores=scores)
         write_json(path, evaluation.as_dict())
         record.write(made_from)
@@ -239,6 +250,7 @@ class Experiment:
         from limbeck.comparison import DEFAULT_SEEDS, Comparison, compare
 
         seeds = self.recipe.seeds if self.recipe.seeds is not None else DEFAULT_SEEDS
+        self.teaching()  # without a teacher nothing is trained in vain
         made_from = digest(self.tested(), seeds)
         record, path = self.record("comparison"), self.folder / "comparison.json"
         if record.holds(made_from) and path.is_file():
@@ -287,10 +299,14 @@ class Experiment:
 
     @once
     def report(self) -> Path:
-        """The report on the comparison and the export."""
-        from limbeck.reporting import report
+        """The report on the comparison, or on the student alone, and on the export."""
+        from limbeck.reporting import report, report_trained
 
-        return report(self.comparison(), self.folder / "report.html", export=self.export())
+        path = self.folder / "report.html"
+        if self.recipe.teacher is not None:
+            return report(self.comparison(), path, export=self.export())
+        run, recipe = self.run(), self.recipe.as_yaml()
+        return report_trained(run, self.evaluation(), path, export=self.export(), recipe=recipe)
 
     def keep_recipe(self) -> None:
         """Write the recipe, with all changes, into the run folder."""

@@ -35,7 +35,8 @@ def hub_folder_of(
         LimbeckError: if there are not as many ids as teachers, or as `hub_folder`.
     """
     recipe = experiment.recipe
-    teachers = [of_seat(seat) for seat in experiment.teaching().seats]
+    taught = recipe.teacher is not None
+    teachers = [of_seat(seat) for seat in experiment.teaching().seats] if taught else []
     if base_model:
         if len(base_model) != len(teachers):
             raise LimbeckError(
@@ -52,7 +53,7 @@ def hub_folder_of(
         experiment.run(),
         experiment.folder / "hub",
         name=recipe.name,
-        comparison=experiment.comparison(),
+        comparison=experiment.comparison() if taught else None,
         export=experiment.export(),
         teachers=teachers,
         data=data,

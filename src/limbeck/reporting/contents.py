@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from limbeck.evaluation import Evaluation, Interval
     from limbeck.exporting import Export
 
-__all__ = ["page_of"]
+    Model = tuple[str, Sequence[Evaluation], Interval]
+
+__all__ = ["exported", "page_of", "recipe_text", "table_of"]
 
 SIGNS = {"BEATS": "▲", "TIES": "=", "LOSES": "▼"}
 MOST_NAMES = 20
@@ -76,18 +78,12 @@ def tiles(comparison: "Comparison") -> tuple[Tile, ...]:
 
 def table(comparison: "Comparison") -> Table:
     """A row per measure that any model has; a column per model."""
-    models: list[tuple[str, Sequence[Evaluation], Interval]] = [
+    models: list[Model] = [
         ("From scratch", comparison.scratch, comparison.scratch_accuracy),
         ("Distilled", comparison.distilled, comparison.distilled_accuracy),
     ]
     if comparison.teacher is not None:
         models.insert(0, ("Teacher", (comparison.teacher,), comparison.teacher.accuracy))
-    accuracies = [accuracy for _, _, accuracy in models]
-    first = Row("Accuracy", "", tuple(accuracy_cell(accuracy) for accuracy in accuracies))
-    groups = [evaluations for _, evaluations, _ in models]
-    rows = [row(name, note, worded, of, groups) for name, note, worded, of in MEASURES]
-    rows += latency_rows(groups)
-    kept = [each for each in rows if any(cell.value != NONE for cell in each.cells)]
     level = number(100 * comparison.difference_points.confidence, 0)
     note = (
         f"Means over {len(comparison.seeds)} seeds, with {level}% intervals over seeds and test "
@@ -97,6 +93,16 @@ def table(comparison: "Comparison") -> Table:
         note += " The teacher's interval is over test examples."
     if comparison.unlabelled:
         note += f" {count(comparison.unlabelled)} test examples without a label are left out."
+    return table_of(models, note)
+
+
+def table_of(models: "Sequence[Model]", note: str) -> Table:
+    """The table of any models, each with its evaluations and its accuracy."""
+    first = Row("Accuracy", "", tuple(accuracy_cell(accuracy) for _, _, accuracy in models))
+    groups = [evaluations for _, evaluations, _ in models]
+    rows = [row(name, note, worded, of, groups) for name, note, worded, of in MEASURES]
+    rows += latency_rows(groups)
+    kept = [each for each in rows if any(cell.value != NONE for cell in each.cells)]
     return Table(note, tuple(name for name, _, _ in models), (first, *kept))
 
 

@@ -20,9 +20,15 @@ COLOURS = {
     "Distilled": "var(--distilled)",
     "From scratch": "var(--scratch)",
     "Teacher": "var(--teacher)",
+    "Student": "var(--distilled)",
 }
-SHAPES = {"Distilled": "circle", "From scratch": "square", "Teacher": "triangle-up"}
-DASHES = {"Distilled": [1, 0], "From scratch": [6, 3], "Teacher": [2, 2]}
+SHAPES = {
+    "Distilled": "circle",
+    "From scratch": "square",
+    "Teacher": "triangle-up",
+    "Student": "circle",
+}
+DASHES = {"Distilled": [1, 0], "From scratch": [6, 3], "Teacher": [2, 2], "Student": [1, 0]}
 MOST_POINTS = 200
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 

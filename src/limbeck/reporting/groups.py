@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from limbeck.comparison import Comparison
     from limbeck.evaluation import Evaluation
 
-__all__ = ["groups"]
+__all__ = ["groups", "groups_of"]
 
 MOST_GROUPS = 24
 
@@ -27,15 +27,20 @@ def groups(comparison: "Comparison") -> Section | None:
     }
     if comparison.teacher is not None:
         models["Teacher"] = (comparison.teacher,)
-    columns = dict.fromkeys(row.column for row in comparison.distilled[0].groups)
+    return groups_of(models, "Accuracy within each group of test examples, mean over the seeds")
+
+
+def groups_of(models: Mapping[str, Sequence["Evaluation"]], note: str) -> Section | None:
+    """The same of any models; the first decides which groups come first."""
+    columns = dict.fromkeys(row.column for row in first_of(models).groups)
     if not columns:
         return None
     return Section(
         id="groups",
         title="Who is served how well",
-        note="Accuracy within each group of test examples, mean over the seeds; beside its name, "
-        "how many examples a group has. A small group's accuracy is uncertain.",
-        legend=tuple(models),
+        note=f"{note}; beside its name, how many examples a group has. A small group's accuracy is "
+        "uncertain.",
+        legend=tuple(models) if len(models) > 1 else (),
         charts=tuple(
             column_chart(models, column, f"chart-groups-{number}")
             for number, column in enumerate(columns, start=1)
@@ -45,10 +50,10 @@ def groups(comparison: "Comparison") -> Section | None:
 
 
 def column_chart(models: Mapping[str, Sequence["Evaluation"]], column: str, id: str) -> Figure:
-    """One column's groups, those first that the distilled student serves worst."""
+    """One column's groups, those first that the first model serves worst."""
     found = {model: means(evaluations, column) for model, evaluations in models.items()}
-    sizes = {r.value: r.examples for r in models["Distilled"][0].groups if r.column == column}
-    order = sorted(sizes, key=lambda value: found["Distilled"][value])
+    sizes = {r.value: r.examples for r in first_of(models).groups if r.column == column}
+    order = sorted(sizes, key=next(iter(found.values())).__getitem__)
     shown = order[:MOST_GROUPS]
     note = ""
     if len(order) > 1:
@@ -60,6 +65,11 @@ def column_chart(models: Mapping[str, Sequence["Evaluation"]], column: str, id: 
     if len(order) > len(shown):
         note += f" Shown are the {len(shown)} worst of {count(len(order))} groups."
     return Figure(id, drawn(found, shown, sizes), column, note)
+
+
+def first_of(models: Mapping[str, Sequence["Evaluation"]]) -> "Evaluation":
+    """The first model, with its first seed."""
+    return next(iter(models.values()))[0]
 
 
 def means(evaluations: Sequence["Evaluation"], column: str) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""`report`: a comparison as one HTML file that opens offline, on a phone and in the dark.
+"""`report`: a comparison, or a student alone, as one HTML file that opens offline, on a phone too.
 
 Nothing is fetched, and the page's own policy forbids it: only the scripts whose hashes it names
 run, and no address is reachable. Names from the user's data are text wherever they appear.
@@ -7,21 +7,25 @@ run, and no address is reachable. Names from the user's data are text wherever t
 import base64
 import hashlib
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from limbeck.errors import LimbeckError
 from limbeck.reporting.contents import page_of
 from limbeck.reporting.page import Page
+from limbeck.reporting.trained import page_of_trained
 
 if TYPE_CHECKING:
     from limbeck.comparison import Comparison
+    from limbeck.evaluation import Evaluation
     from limbeck.exporting import Export
+    from limbeck.training import Run
 
-__all__ = ["report"]
+__all__ = ["report", "report_trained"]
 
 
 def report(comparison: "Comparison", path: str | Path, *, export: "Export | None" = None) -> Path:
@@ -43,8 +47,40 @@ def report(comparison: "Comparison", path: str | Path, *, export: "Export | None
     Example:
         >>> report(comparison, "report.html")  # doctest: +SKIP
     """
-    path = Path(path)
-    text = rendered(page_of(comparison, export))
+    return written(page_of(comparison, export), Path(path))
+
+
+def report_trained(
+    run: "Run",
+    evaluation: "Evaluation",
+    path: str | Path,
+    *,
+    export: "Export | None" = None,
+    recipe: str | Mapping[str, Any] | None = None,
+) -> Path:
+    """Write what a student that learned from labels alone is worth, as a page like `report`'s.
+
+    There is no teacher and no twin to compare it with, so the page has no verdict.
+
+    Args:
+        run: The trained student.
+        evaluation: What `evaluate` returned for it, on the test part.
+        path: As for `report`.
+        export: As for `report`.
+        recipe: What it was made from, for a section on how to get the same again.
+
+    Returns:
+        The path.
+
+    Raises:
+        LimbeckError: if the file cannot be written.
+    """
+    return written(page_of_trained(run, evaluation, export, recipe), Path(path))
+
+
+def written(page: Page, path: Path) -> Path:
+    """Write a page in one step: a kill leaves the old one or the new one."""
+    text = rendered(page)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

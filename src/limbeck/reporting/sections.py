@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from limbeck.comparison import Comparison
     from limbeck.evaluation import Evaluation
 
-__all__ = ["sections"]
+__all__ = ["calibration", "sections"]
 
 MOST_CLASSES = 24
 STUDENTS = ("Distilled", "From scratch")
@@ -23,7 +23,7 @@ def sections(comparison: "Comparison") -> tuple[Section, ...]:
     found = (
         seeds(comparison),
         training(comparison),
-        calibration(comparison),
+        calibration(drawn(comparison), models(comparison)),
         classes(comparison),
         groups(comparison),
         teachers(comparison),
@@ -99,21 +99,23 @@ def by_epoch(histories: Sequence[Mapping[str, Any]], name: str) -> list[list[flo
     return [list(history[name]) for history in histories if history.get(name)]
 
 
-def calibration(comparison: "Comparison") -> Section:
+def drawn(comparison: "Comparison") -> dict[str, Sequence["Evaluation"]]:
+    """Every model's evaluations, the distilled student last, on top of the others."""
+    teacher = {} if comparison.teacher is None else {"Teacher": (comparison.teacher,)}
+    return {**teacher, "From scratch": comparison.scratch, "Distilled": comparison.distilled}
+
+
+def calibration(
+    models: Mapping[str, Sequence["Evaluation"]], legend: tuple[str, ...] = ()
+) -> Section:
     """The reliability diagram, the seeds' examples taken together."""
-    drawn: dict[str, Sequence[Evaluation]] = {
-        "From scratch": comparison.scratch,
-        "Distilled": comparison.distilled,
-    }
-    if comparison.teacher is not None:
-        drawn = {"Teacher": (comparison.teacher,), **drawn}
-    bins = {model: pooled(evaluations) for model, evaluations in drawn.items()}
+    bins = {model: pooled(evaluations) for model, evaluations in models.items()}
     return Section(
         id="calibration",
         title="Does it know how sure it is?",
         note="On the diagonal a model is right as often as it says. Below, it is too sure of "
         "itself; above, not sure enough. Larger points stand for more examples.",
-        legend=models(comparison),
+        legend=legend,
         layout="narrow",
         charts=(Figure("chart-reliability", figures.reliability(bins)),),
     )
