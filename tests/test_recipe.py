@@ -293,15 +293,59 @@ def test_a_users_file_without_the_function_is_told(tmp_path: Path) -> None:
         Recipe.parse(TEXT.replace("{mlp: {hidden: [16]}}", '{"net.py:build": {}}'), folder=tmp_path)
 
 
-@pytest.mark.parametrize("name", ["digits", "digits_estimators", "mnist_ensemble", "mnist_hinton"])
-def test_every_shipped_recipe_is_valid_short_and_explained(name: str) -> None:
+@pytest.mark.parametrize("name", shipped())
+def test_every_shipped_recipe_is_valid_short_and_explained(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A recipe that a renamed parameter has broken."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "imdb_teacher" / "student").mkdir(parents=True)
     path = shipped()[name]
     assert len(path.read_text().splitlines()) <= 25
     assert summary(path).endswith(".")
     recipe = Recipe.load(name).check()
     assert recipe.name == name
     assert recipe.output == Path("runs") / name
+
+
+def test_paths_of_a_shipped_recipe_start_from_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A teacher that is looked for among the installed files, and none that says who makes it."""
+    monkeypatch.chdir(tmp_path)
+    made_by = "nothing at 'runs/imdb_teacher/student'.*Make it with: limbeck run imdb_teacher"
+    with pytest.raises(RecipeError, match=made_by):
+        Recipe.load("imdb_gru").check()
+    mine = Path("mine/student")
+    mine.mkdir(parents=True)
+    teacher = Recipe.load("imdb_gru").override([f"teacher.load.path={mine}"]).check().teacher
+    assert isinstance(teacher, Loaded)
+    assert teacher.path.samefile(mine)
+
+
+def test_a_recipe_in_another_folder_names_its_teacher_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`sub/sub/saved`: the recipe's folder counted twice."""
+    monkeypatch.chdir(tmp_path)
+    Path("sub/saved").mkdir(parents=True)
+    Path("sub/mine.yaml").write_text(
+        "data: digits\nteacher: {load: saved}\nstudent: {mlp: {hidden: [4]}}\nobjective: dist\n"
+    )
+    recipe = Recipe.load("sub/mine.yaml")
+    teacher = recipe.check().teacher
+    assert isinstance(teacher, Loaded)
+    assert teacher.path == Path("sub/saved")
+    Path("sub/saved").rmdir()
+    with pytest.raises(RecipeError, match="nothing at 'sub/saved'"):
+        Recipe.load("sub/mine.yaml").check()
+
+
+def test_a_configuration_in_place_of_a_model_is_no_path() -> None:
+    """`limbeck check` that asks whether a mapping is a file."""
+    config = "{model_type: bert, hidden_size: 8}"
+    change = f"student={{transformers_classifier: {{model: {config}}}}}"
+    assert Recipe.parse(TEXT).override([change]).check().student.arguments["model"]
 
 
 def test_names_are_snake_case_as_people_write_it() -> None:
