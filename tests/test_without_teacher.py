@@ -108,13 +108,13 @@ def test_a_sweep_and_a_card_need_no_teacher(here: Path, capsys: pytest.CaptureFi
     [
         (
             "objective=soft_targets",
-            "soft_targets needs a teacher's knowledge and the recipe has no",
+            "soft_targets needs a teacher's knowledge and the recipe",
         ),
         ("objective.hints={teacher_layer: a, student_layer: layer1}", "hints needs a teacher's"),
         ("objective={soft_targets: {weight: 0}}", "or take 'objective: hard_labels'"),
         (
             "annotate.dtype=float32",
-            "has no 'teacher', so nothing is annotated. Take 'annotate' out",
+            "no 'teacher', so nothing is annotated. Take 'annotate' out",
         ),
         ("seeds=3", "'seeds=3': the recipe has no 'teacher', so nothing is compared"),
         ("teacher=", "teacher is empty; it needs one name with its keys"),

@@ -102,9 +102,7 @@ def test_what_is_not_there_is_left_out(run, measured) -> None:
 
 def test_groups_of_test_examples_are_shown(run, measured) -> None:
     """A student that serves one site badly, hidden in the mean."""
-    sites = tuple(
-        GroupScores("site", value, 10, share) for value, share in (("a", 0.9), ("b", 0.5))
-    )
+    sites = (GroupScores("site", "a", 10, 0.9), GroupScores("site", "b", 10, 0.5))
     page = page_of_trained(run, replace(measured, groups=sites), None, None)
     section = next(section for section in page.sections if section.id == "groups")
     assert section.charts[0].note == "From the worst to the best group, in points: 40.0 (student)."
