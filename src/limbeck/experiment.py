@@ -158,7 +158,8 @@ class Experiment:
         if record.is_other(made_from):
             shutil.rmtree(path, ignore_errors=True)
         teacher = self.teacher()
-        record.write(made_from, complete=False)
+        if not path.exists():  # else it was begun, or is from elsewhere and not ours to delete
+            record.write(made_from, complete=False)
         store = annotate(teacher, self.transfer_set(), path, progress=self.progress, **arguments)
         record.write(made_from, classes=list(store.classes), examples=len(store))
         return store
