@@ -51,9 +51,11 @@ def test_it_agrees_with_loops(smoothing: float) -> None:
 def test_logits_are_divided_by_the_temperature() -> None:
     """A temperature that is taken and not used, or that is squared into the loss."""
     halved = HardLabels()(Outputs(STUDENT / 2), None, LABELS)
-    assert HardLabels(temperature=2.0)(Outputs(STUDENT), None, LABELS).item() == halved.item()
-    with pytest.raises(NOTICED, match="temperature"):
-        HardLabels(temperature=0.0)
+    assert (
+        HardLabels(student_temperature=2.0)(Outputs(STUDENT), None, LABELS).item() == halved.item()
+    )
+    with pytest.raises(NOTICED, match="student_temperature"):
+        HardLabels(student_temperature=0.0)
 
 
 def test_smoothing_is_distillation_from_a_teacher_who_knows_nothing() -> None:

@@ -61,7 +61,8 @@ def test_sums_are_equal_by_their_terms_and_say_what_they_are() -> None:
     assert objective != SoftTargets()
     assert SoftTargets() != 1.0 * SoftTargets()
     assert repr(objective) == (
-        "0.9 * SoftTargets(temperature=4.0) + 0.1 * HardLabels(label_smoothing=0.0)"
+        "0.9 * SoftTargets(temperature=4.0) + "
+        "0.1 * HardLabels(label_smoothing=0.0, student_temperature=1.0)"
     )
     assert len({objective, SoftTargets()}) == 2
 

@@ -34,10 +34,10 @@ class HardLabels(Objective):
 
     Args:
         label_smoothing: e above, from 0 (none) to below 1; 0.1 in most papers.
-        temperature: What the logits are divided by first, > 0; 1 leaves them.
+        student_temperature: What the logits are divided by first, > 0; 1 leaves them.
 
     Raises:
-        ValueError: if label_smoothing is not in [0, 1), or temperature not above 0.
+        ValueError: if label_smoothing is not in [0, 1), or student_temperature not above 0.
         LimbeckError: if labels are not class numbers of the student.
 
     Relations:
@@ -50,7 +50,7 @@ class HardLabels(Objective):
 
     needs = frozenset({"labels"})
 
-    def __init__(self, label_smoothing: float = 0.0, *, temperature: float = 1.0) -> None:
+    def __init__(self, label_smoothing: float = 0.0, *, student_temperature: float = 1.0) -> None:
         super().__init__()
         self.label_smoothing = a_number("label_smoothing", label_smoothing)
         if not 0 <= self.label_smoothing < 1:
@@ -58,13 +58,13 @@ class HardLabels(Objective):
                 f"label_smoothing is {label_smoothing}; it must be from 0 to below 1. Try "
                 "label_smoothing=0.1."
             )
-        self.temperature = positive("temperature", temperature)
+        self.student_temperature = positive("student_temperature", student_temperature)
 
     def forward(
         self, student: Outputs, teacher: Knowledge | None, labels: Int[Tensor, " b"]
     ) -> Float[Tensor, ""]:
         """The mean cross-entropy of the labelled examples, in nats; needs no teacher."""
-        logits = student_logits(student) / self.temperature
+        logits = student_logits(student) / self.student_temperature
         labels, labelled = fitting_labels(logits, labels)
         return cross_entropy(logits, labels, self.label_smoothing) / labelled.sum().clamp(min=1)
 

@@ -70,7 +70,7 @@ def faithful(reviews: Reviews, name: str, length: int) -> dict[str, float]:
     )
     student = student_of(name, part.tokenization, faithful=True)
     known, test = reviews.knowledge(length, part), reviews.of(length).test
-    labels, soft = lb.HardLabels(temperature=2.0), lb.SoftTargets(temperature=2.0)
+    labels, soft = lb.HardLabels(student_temperature=2.0), lb.SoftTargets(temperature=2.0)
     return {
         "scratch": accuracy(study.distill(student, None, part, labels, training).student, test),
         "distilled": accuracy(study.distill(student, known, part, soft, training).student, test),
