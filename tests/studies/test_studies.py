@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import pytest
@@ -191,6 +192,26 @@ def test_a_figure_has_the_sample_standard_deviation():
     assert measured([5.0]).sd == 0.0
     with pytest.raises(ValueError, match="no values to take the mean of"):
         measured([])
+
+
+def test_the_page_shows_a_figure_with_its_own_study_and_names_what_has_no_result(tmp_path: Path):
+    """Figures of phuong-lampert-images under phuong-lampert; a page that looks complete."""
+    docs = Path(__file__).parent.parent.parent / "docs"
+    folder = tmp_path / "studies"
+    folder.mkdir()
+    for name in ("phuong-lampert", "phuong-lampert-images"):
+        shutil.copy(docs / "studies" / f"{name}.json", folder)
+        (folder / f"{name}-some.svg").touch()
+    write_page(folder, tmp_path / "studies.md")
+    text = (tmp_path / "studies.md").read_text()
+    first, second = text.split("## phuong-lampert-images")
+    assert "phuong-lampert-images-some.svg" not in first
+    assert "studies/phuong-lampert-some.svg" in first
+    assert "studies/phuong-lampert-images-some.svg" in second
+    remaining = second.split("## No result yet")[1]
+    assert [name for name in names() if f"- `{name}`:" in remaining] == [
+        name for name in names() if not name.startswith("phuong-lampert")
+    ]
 
 
 def test_the_page_of_studies_is_generated_from_the_committed_results(tmp_path: Path):

@@ -5,11 +5,11 @@ python -m limbeck.studies.page docs/studies docs/studies.md
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from limbeck.studies.studying import study_module
+from limbeck.studies.studying import names, study_module
 from limbeck.studies.table import Figure
 
 __all__ = ["page", "table"]
@@ -28,7 +28,19 @@ def page(results: Sequence[Mapping[str, Any]], figures: Mapping[str, Sequence[st
         results: What `run_study` returned, one per study.
         figures: Of each study by name, the paths of its figures from where the page lies.
     """
-    return "\n".join([HEAD, *(section(r, figures.get(r["study"], ())) for r in results)])
+    sections = [section(r, figures.get(r["study"], ())) for r in results]
+    return "\n".join([HEAD, *sections, *remaining({r["study"] for r in results})])
+
+
+def remaining(done: Collection[str]) -> list[str]:
+    """What is to be run yet, so that nobody takes the page for all there is."""
+    missing = [name for name in names() if name not in done]
+    if not missing:
+        return []
+    lines = [
+        f"- `{name}`: {(study_module(name).__doc__ or '').splitlines()[0]}" for name in missing
+    ]
+    return ["## No result yet", "", *lines, ""]
 
 
 def section(result: Mapping[str, Any], figures: Sequence[str]) -> str:
@@ -61,11 +73,13 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
 def main(folder: Path, target: Path) -> None:
     """Write the page from a folder of results."""
     results = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
-    figures = {
-        r["study"]: [f"{folder.name}/{p.name}" for p in sorted(folder.glob(f"{r['study']}-*.svg"))]
-        for r in results
-    }
-    target.write_text(page(results, figures), encoding="utf-8")
+    drawn: dict[str, list[str]] = {r["study"]: [] for r in results}
+    for path in sorted(folder.glob("*.svg")):
+        # of studies whose names begin alike the longest: phuong-lampert-images-curves.svg
+        owners = [name for name in drawn if path.name.startswith(f"{name}-")]
+        if owners:
+            drawn[max(owners, key=len)].append(f"{folder.name}/{path.name}")
+    target.write_text(page(results, drawn), encoding="utf-8")
 
 
 if __name__ == "__main__":
