@@ -12,9 +12,9 @@ from the same weights and sees the same order.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 import limbeck as lb
 from limbeck.studies.charts import lines
@@ -56,14 +56,13 @@ def run(study: Study) -> list[Row]:
     settings = SIZES[study.size]
     smoke = study.size == "smoke"
     data = study.digits() if smoke else study.images("mnist", "ylecun/mnist", validation=10_000)
-    teacher = hinton_teacher(
-        study,
-        data.train,
-        units=settings.teacher_units,
-        epochs=settings.teacher_epochs,
-        pixels=1 if smoke else 2,
-    )
-    store = study.annotate(teacher, data.train, "one")
+
+    @cache
+    def store() -> lb.KnowledgeStore:
+        units, epochs, pixels = settings.teacher_units, settings.teacher_epochs, 1 if smoke else 2
+        teacher = hinton_teacher(study, data.train, units=units, epochs=epochs, pixels=pixels)
+        return study.annotate(teacher, data.train, "one")
+
     surface: dict[int, Errors] = {}
     for width, temperatures in settings.widths.items():
         found = study.once(
@@ -79,7 +78,7 @@ def run(study: Study) -> list[Row]:
 def errors(
     study: Study,
     data: Splits,
-    store: lb.KnowledgeStore,
+    store: Callable[[], lb.KnowledgeStore],
     width: int,
     temperatures: Sequence[float],
     settings: Settings,
@@ -89,7 +88,7 @@ def errors(
     inputs, classes = math.prod(data.train.input_shape), len(data.train.classes)
     found = lb.sweep(
         lb.students.mlp(inputs, [width, width], classes),
-        store,
+        store(),
         data.train,
         {t: lb.SoftTargets(temperature=t) for t in temperatures},
         lb.Training(settings.epochs, batch_size=250, optimizer=lb.AdamW(learning_rate=0.003)),
