@@ -54,14 +54,15 @@ def always_save(monkeypatch):
     monkeypatch.setattr(fitting, "CHECKPOINT_SECONDS", 0.0)
 
 
-def test_a_run_killed_at_40_random_moments_ends_in_the_same_bits(tmp_path, always_save):
+@pytest.mark.parametrize("times", [10, pytest.param(40, marks=pytest.mark.slow)])
+def test_a_run_killed_at_random_moments_ends_in_the_same_bits(tmp_path, always_save, times):
     """Prevents lost momentum, a repeated batch, other dropout masks, a torn checkpoint."""
     expected = job(None)
     begun = time.monotonic()
     job(tmp_path / "whole")
     duration = time.monotonic() - begun
     moments, kills, rounds = random.Random(0), 0, 0
-    while kills < 40:
+    while kills < times:
         rounds += 1
         folder = tmp_path / f"round{rounds}"
         for _ in range(8):

@@ -168,6 +168,7 @@ def test_each_student_learns_from_it(
     assert main(["predict", str(made / "student.onnx"), "--text", "a bright film"]) == 0
 
 
+@pytest.mark.slow
 def test_killed_it_goes_on_to_the_same_teacher(
     teacher: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

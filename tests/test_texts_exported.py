@@ -36,6 +36,7 @@ from limbeck.students import (
 from limbeck.training import Training, distill
 from limbeck.transfer_sets import Texts, Tokenization
 
+SLOW = pytest.mark.slow
 WORDS = ("dull", "bright")
 TEXTS = [f"a {'very ' * (i % 9)}{WORDS[i % 2]} film" for i in range(40)]
 TINY = {
@@ -71,7 +72,9 @@ def made(
     return make
 
 
-@pytest.mark.parametrize("name", list(BUILD))
+@pytest.mark.parametrize(
+    "name", ["gru", "cnn", "faithful cnn", "transformers", pytest.param("transformer", marks=SLOW)]
+)
 def test_the_file_answers_texts_of_any_length_as_the_student_does(made: Any, name: str) -> None:
     """A length that is built into the file fails on the first other text."""
     student, _, file = made(name)

@@ -36,17 +36,18 @@ def content(folder):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
-def test_a_store_killed_at_40_moments_resumes_to_the_same_bytes(tmp_path):
+@pytest.mark.parametrize("times", [12, pytest.param(40, marks=pytest.mark.slow)])
+def test_a_store_killed_at_any_moment_resumes_to_the_same_bytes(tmp_path, times):
     """Work lost, or a shard half written, would show up as other knowledge."""
-    trials = [json.loads(line) for line in run("killed_annotation.py", tmp_path, 40)]
-    assert len(trials) == 40
+    trials = [json.loads(line) for line in run("killed_annotation.py", tmp_path, times)]
+    assert len(trials) == times
     assert all(trial["same"] for trial in trials)
     assert all(trial["asked_again"] == 0 for trial in trials)  # no finished row is asked again
-    assert sum(trial["interrupted"] for trial in trials) >= 10
+    assert sum(trial["interrupted"] for trial in trials) >= times // 4
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_DATA counts mappings on Linux only")
-@pytest.mark.parametrize("kind", ["fixed", "tokens"])
+@pytest.mark.parametrize("kind", ["fixed", pytest.param("tokens", marks=pytest.mark.slow)])
 def test_a_store_ten_times_the_memory_is_annotated_read_and_verified(tmp_path, kind):
     """Growth with the store would end a run over 20 GB after hours."""
     assert run("limited_memory.py", tmp_path / "s", kind) == ["the limit holds"]

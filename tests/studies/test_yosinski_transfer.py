@@ -28,6 +28,7 @@ def curves(seed: int = 0, targets: int = 6) -> Curves:
     return {"scratch": 50 + numbers.normal(size=(targets, 1)), **found}
 
 
+@pytest.mark.slow
 def test_the_study_runs_offline_draws_its_figures_and_is_not_repeated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
