@@ -169,7 +169,6 @@ def test_the_recipe_can_be_used_as_it_stands(comparison):
 def test_a_page_that_cannot_be_written_is_a_sentence(comparison, tmp_path, monkeypatch):
     """A traceback at the end of a long run."""
     monkeypatch.setattr(html, "rendered", lambda page: "a page")
-    monkeypatch.setattr(html, "page_of", lambda comparison, export: None)
     (tmp_path / "file").write_text("")
     with pytest.raises(LimbeckError, match=r"report\.html cannot be written"):
         report(comparison, tmp_path / "file" / "report.html")
