@@ -4,9 +4,10 @@ BIN := .venv/bin
 READY := .venv/.ready
 # tests whose stand-ins are, on purpose, not of the declared types
 FAKES := --ignore=tests/cli --deselect=tests/test_experiment.py::test_training_and_annotating_never_read_the_test_part
+TRIALS := tests/store/test_durability.py tests/test_checkpoint.py tests/test_imdb_recipes.py tests/test_texts_exported.py
 HOOK := beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))
 
-.PHONY: demo test test-types test-studies test-slow lint types clean
+.PHONY: demo test test-types test-studies test-trials test-slow lint types clean
 
 demo: $(READY)  ## distil scikit-learn's digits and print the verdict
 	$(BIN)/limbeck run digits
@@ -19,6 +20,9 @@ test-types: $(READY)  ## the fast tests again, with every shape and type in a si
 
 test-studies: $(READY)  ## every study at smoke size
 	$(BIN)/python -m pytest -n 2 -m slow tests/studies
+
+test-trials: $(READY)  ## kills at many moments, little memory, and exports that take longer
+	$(BIN)/python -m pytest -n 2 -m slow $(TRIALS)
 
 test-slow: $(READY)  ## the tests that take longer, on real data where it is there
 	$(BIN)/python -m pytest -n 2 -m slow
