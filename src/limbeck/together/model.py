@@ -40,7 +40,7 @@ class StackedModel:
         first = modules[0]
         parameters = [dict(module.named_parameters()) for module in modules]
         self.weights = {
-            name: torch.stack([p[name].detach() for p in parameters]).requires_grad_(
+            name: torch.stack([p[name].detach().contiguous() for p in parameters]).requires_grad_(
                 parameter.requires_grad
             )
             for name, parameter in first.named_parameters()
