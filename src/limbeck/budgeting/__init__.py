@@ -1,0 +1,3 @@
+from limbeck.budgeting.budget import Budget
+
+__all__ = ["Budget"]
