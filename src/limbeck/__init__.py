@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from limbeck.annotation import annotate
     from limbeck.bias_correction import BiasCorrection, correct_bias
     from limbeck.comparison import Comparison, compare
+    from limbeck.doctoring import Finding, doctor
     from limbeck.errors import (
         DataError,
         LimbeckError,
@@ -63,6 +64,7 @@ WHERE = {
     "annotation": ["annotate"],
     "bias_correction": ["BiasCorrection", "correct_bias"],
     "comparison": ["Comparison", "compare"],
+    "doctoring": ["Finding", "doctor"],
     "errors": [
         "DataError", "LimbeckError", "NoKnowledgeWarning", "RecipeError", "StoreError",
         "StoreMismatch", "TeacherError",
@@ -96,13 +98,13 @@ MODULE_OF = {name: module for module, names in WHERE.items() for name in names}
 __all__ = [
     "SGD", "AdamW", "AttentionTransfer", "Batch", "BiasCorrection", "Comparison", "Constant",
     "Cosine", "DataError", "DecoupledSoftTargets", "Dist", "Ensemble", "Estimator", "Evaluation",
-    "Experiment", "Export", "Flip", "HardLabels", "Hints", "Knowledge", "KnowledgeStore",
+    "Experiment", "Export", "Finding", "Flip", "HardLabels", "Hints", "Knowledge", "KnowledgeStore",
     "LearningCurve", "LimbeckError", "LiveTeacher", "LogitMatching", "NoKnowledgeWarning",
     "Objective", "OneCycle", "OnnxModel", "Outputs", "Recipe", "RecipeError",
     "RelationalDistances", "Run", "Shift", "SimilarityPreserving", "SoftTargets", "Splits",
     "StoreError", "StoreMismatch", "Student", "Sweep", "Teacher", "TeacherError", "TopK",
     "TorchModule", "Training", "TransferSet", "Transferability", "Transformers", "Views",
-    "annotate", "compare", "correct_bias", "distill", "evaluate", "export", "hub_folder",
+    "annotate", "compare", "correct_bias", "distill", "doctor", "evaluate", "export", "hub_folder",
     "learning_curve", "munge", "objectives", "predict", "report", "specialists", "students",
     "sweep", "teachers", "transfer", "transfer_sets", "transferability", "verify",
 ]  # fmt: skip

@@ -146,8 +146,7 @@ class Experiment:
     @once
     def store(self) -> KnowledgeStore:
         """What the teacher says about the transfer set."""
-        arguments = self.annotation()
-        made_from = digest(self.teaching().digest(), self.transfer_set().fingerprint, arguments)
+        arguments, made_from = self.annotation(), self.knowledge_digest()
         record = self.record("knowledge")
         path = self.folder / "knowledge.store"
         if record.holds(made_from) and path.is_dir():
@@ -163,6 +162,11 @@ class Experiment:
         store = annotate(teacher, self.transfer_set(), path, progress=self.progress, **arguments)
         record.write(made_from, classes=list(store.classes), examples=len(store))
         return store
+
+    def knowledge_digest(self) -> str:
+        """What the knowledge depends on."""
+        teaching, transfer_set = self.teaching().digest(), self.transfer_set().fingerprint
+        return digest(teaching, transfer_set, self.annotation())
 
     def annotation(self) -> dict[str, Any]:
         """The arguments of annotate; a top-k store is made for the objective's temperatures."""

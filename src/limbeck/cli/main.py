@@ -12,6 +12,7 @@ from limbeck.cli.check import check
 from limbeck.cli.compare import compare
 from limbeck.cli.copy import copy
 from limbeck.cli.distill import distill
+from limbeck.cli.doctor import doctor
 from limbeck.cli.endings import ending
 from limbeck.cli.evaluate import evaluate
 from limbeck.cli.export import export
@@ -51,7 +52,7 @@ VERBS = {
         report,
         card,
     ),
-    "Recipes": (recipes, copy, check),
+    "Recipes": (recipes, copy, check, doctor),
     "Many students, published experiments": (sweep, study),
     "Things": (show, verify, objectives, predict),
 }
@@ -90,8 +91,9 @@ about.__doc__ = HELP
 def main(arguments: Sequence[str] | None = None) -> int:
     r"""Run the command line and give its exit code.
 
-    0 if it worked; 1 for a fault of limbeck's own; 2 for a mistake of the user's or a fault of disk
-    or data, told in one sentence; 130 after Ctrl-C.
+    0 if it worked; 1 for a fault of limbeck's own, and where `doctor` finds that a run would be
+    wasted; 2 for a mistake of the user's or a fault of disk or data, told in one sentence; 130
+    after Ctrl-C.
 
     Args: arguments: What follows the word limbeck; None: those of this process.
     """

@@ -1,0 +1,95 @@
+"""What of a run is there already, and which teachers can be had without a long wait.
+
+What is there is read. A teacher that is loaded, or that trains within seconds, is made in the run
+folder, where the run will find it. Any other teacher is not waited for.
+"""
+
+import math
+from typing import TYPE_CHECKING
+
+from limbeck.artefacts import Record
+from limbeck.errors import LimbeckError
+from limbeck.recipe.teachers import Fitted, Trained
+from limbeck.store import KnowledgeStore
+from limbeck.students import Student, load
+from limbeck.teachers import Teacher
+from limbeck.teaching import Seat, Teaching, build_student
+
+if TYPE_CHECKING:
+    from limbeck.evaluation.verdict import Comparison
+    from limbeck.experiment import Experiment
+
+__all__ = ["TRAINED_WITHIN", "compared", "made_teacher", "stored", "trained_student"]
+
+TRAINED_WITHIN = 1e10
+"""Weights times examples seen, over all members: a minute's training of dense layers."""
+
+FITTED_WITHIN = 1e6
+"""Numbers in the rows that an estimator is fitted to; forests and boosting take seconds."""
+
+
+def stored(experiment: "Experiment") -> KnowledgeStore | None:
+    """The finished knowledge store of exactly this recipe, if there is one."""
+    if not experiment.objective().needs - {"labels"}:
+        return None
+    path = experiment.folder / "knowledge.store"
+    if path.is_dir() and experiment.record("knowledge").holds(experiment.knowledge_digest()):
+        return experiment.store()
+    return None
+
+
+def trained_student(experiment: "Experiment", store: KnowledgeStore | None) -> Student | None:
+    """The finished student of exactly this recipe, if there is one that can be loaded."""
+    if store is None and experiment.objective().needs - {"labels"}:
+        return None
+    if not experiment.record("student").holds(experiment.run_digest(store)):
+        return None
+    try:
+        return load(
+            experiment.folder / "student",
+            module=build_student(experiment.recipe.student, experiment.transfer_set()),
+        )
+    except LimbeckError:
+        return None
+
+
+def compared(experiment: "Experiment", store: KnowledgeStore | None) -> "Comparison | None":
+    """The finished comparison of exactly this recipe, if there is one."""
+    from limbeck.evaluation.verdict import Comparison
+
+    path = experiment.folder / "comparison.json"
+    if trained_student(experiment, store) is None or not path.is_file():
+        return None
+    return Comparison.load(path)
+
+
+def made_teacher(experiment: "Experiment") -> Teacher | None:
+    """The recipe's teacher, if it has one that is there or is made within about a minute."""
+    if experiment.recipe.teacher is None:
+        return None
+    teaching = experiment.teaching()
+    missing = [seat for seat in teaching.seats if not is_there(teaching, seat)]
+    if sum(work(teaching, seat) for seat in missing) > 1.0:
+        experiment.say(
+            f"{len(missing)} of {len(teaching.seats)} teachers are not trained yet, which takes "
+            "longer than an examination; their answers are examined once they are: limbeck annotate"
+        )
+        return None
+    return experiment.teacher()
+
+
+def is_there(teaching: Teaching, seat: Seat) -> bool:
+    """Whether a teacher only has to be loaded."""
+    if isinstance(seat.plan, Trained):
+        record = Record(teaching.folder / seat.name / "made.json")
+        return record.holds(teaching.seat_digest(seat))
+    return not isinstance(seat.plan, Fitted)
+
+
+def work(teaching: Teaching, seat: Seat) -> float:
+    """How much of what is affordable it takes to make this teacher; above 1 is too much."""
+    rows = len(teaching.labelled)
+    if isinstance(seat.plan, Trained):
+        weights = build_student(seat.plan.student, teaching.labelled).parameters_count()
+        return weights * rows * seat.plan.training.epochs / TRAINED_WITHIN
+    return rows * math.prod(teaching.labelled.input_shape) / FITTED_WITHIN

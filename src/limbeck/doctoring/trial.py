@@ -1,0 +1,46 @@
+"""A short training that ends at the first loss that is not a number."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from limbeck.fitting import Fitting
+from limbeck.job import Job
+from limbeck.loop import batches, learn
+from limbeck.students import Student
+
+__all__ = ["Trial", "try_out"]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How a short training ended.
+
+    Attributes:
+        student: Trained, on the CPU, in evaluation mode; None if the loss was not finite.
+        updates: How many were made.
+        loss: The last one.
+    """
+
+    student: Student | None
+    updates: int
+    loss: float
+
+
+def try_out(job: Job, seed: int) -> Trial:
+    """Do a job with a seed, but stop where the loss is no longer finite.
+
+    Raises:
+        LimbeckError: if student, objective, knowledge and transfer set do not fit together.
+    """
+    loss = math.nan
+    with torch.random.fork_rng():
+        fitting = Fitting(job, seed)
+        for batch in batches(job, seed):
+            told = learn(fitting, batch)
+            loss = float(told)
+            if not math.isfinite(loss):
+                return Trial(None, fitting.step + 1, loss)
+            fitting.advance(told)
+        return Trial(fitting.finish(False)[0], fitting.step, loss)
