@@ -306,7 +306,7 @@ def without_seeds(text: str) -> str:
         (without_verdict, "holds no comparison"),
         (without_seeds, "holds no comparison"),
         (lambda text: "[1, 2]", "holds no comparison"),
-        (lambda text: text.replace('"format": 1', '"format": 99'), "has format 99, and this"),
+        (lambda text: text.replace('"format": 2', '"format": 99'), "has format 99, and this"),
     ],
     ids=["cut short", "no verdict", "no seeds", "a list", "newer"],
 )
@@ -318,6 +318,53 @@ def test_a_file_that_is_no_comparison_is_refused(
     path.write_text(change(path.read_text()))
     with pytest.raises(LimbeckError, match=words):
         Comparison.load(path)
+
+
+def test_who_pays_is_counted_on_the_labelled_examples_of_every_seed(tmp_path) -> None:
+    """Flips with the ids of other rows, arms exchanged, or groups of another row."""
+    labels = LABELS.copy()
+    labels[::7] = -1
+    inputs = np.arange(EXAMPLES, dtype=np.float32)[:, None]
+    test = Arrays(
+        inputs,
+        labels,
+        classes=CLASSES,
+        ids=[f"id {i}" for i in range(EXAMPLES)],
+        groups={"half": ["early" if i < 200 else "late" for i in range(EXAMPLES)]},
+    )
+    teacher = right(5, 0.97)
+    found = compare(known_run(0.9, 0.8), Known(teacher), test, seeds=3)
+    lost = teacher & (labels >= 0) & ~np.stack([right(s, 0.9) for s in (3, 4, 5)])
+    twins = teacher & (labels >= 0) & ~np.stack([right(1000 + s, 0.8) for s in (3, 4, 5)])
+    assert {f.id: f.runs for f in found.flips} == {
+        f"id {i}": int(n) for i, n in enumerate(lost.sum(axis=0)) if n
+    }
+    assert found.distilled_bias is not None
+    assert found.scratch_bias is not None
+    assert found.distilled_bias.flips_per_run == pytest.approx(lost.sum() / 3)
+    assert found.scratch_bias.flips_per_run == pytest.approx(twins.sum() / 3)
+    by_group = {g.value: g.flips_per_run for g in found.distilled_bias.groups}
+    early, late = lost[:, :200].sum() / 3, lost[:, 200:].sum() / 3
+    assert by_group == pytest.approx({"early": early, "late": late})
+    printed = " ".join(str(found).split())
+    assert f"on {lost.sum() / 3:.1f} examples per seed (from scratch {twins.sum() / 3:.1f})" in (
+        printed
+    )
+    assert "Worst half: " in printed
+    assert Comparison.load(found.save(tmp_path / "c.json")) == found
+
+
+def test_a_comparison_of_an_older_format_is_read(tmp_path) -> None:
+    """Results that a newer limbeck cannot open any more."""
+    found = compare(known_run(0.9, 0.8), Known(right(5, 0.97)), known_data(), seeds=2)
+    path = found.save(tmp_path / "c.json")
+    facts = json.loads(path.read_text())
+    for name in ("distilled_bias", "scratch_bias", "flips"):
+        del facts[name]
+    path.write_text(json.dumps({**facts, "format": 1}))
+    old = Comparison.load(path)
+    assert old == replace(found, distilled_bias=None, scratch_bias=None, flips=())
+    assert "Flips" not in str(old)
 
 
 def test_real_trainings_end_in_a_verdict(tmp_path) -> None:

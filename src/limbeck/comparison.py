@@ -21,7 +21,9 @@ import limbeck
 from limbeck.errors import LimbeckError
 from limbeck.evaluation.advice import Figures, advise, nearly_one_hot
 from limbeck.evaluation.arms import Arm, Measure
-from limbeck.evaluation.evaluation import Evaluation, measured
+from limbeck.evaluation.bias import Bias, bias
+from limbeck.evaluation.evaluation import Evaluation, groups_of, measured
+from limbeck.evaluation.flips import flipped
 from limbeck.evaluation.latency import processor
 from limbeck.evaluation.leave_one_out import leave_one_out
 from limbeck.evaluation.scoring import Progress, labelled_rows, score
@@ -164,6 +166,7 @@ def concluded(
         advice=advised(run, measure, teacher, distilled, scratch, teacher_sure=gap is not None),
         recipe=recipe,
         versions=versions(),
+        **who_pays(measure, distilled, scratch),
     )
 
 
@@ -217,6 +220,22 @@ def recovered(
         f"not stated, as the teacher is not surely better than the student from scratch "
         f"({lead.estimate:+.2f} points, interval {lead.low:+.2f} to {lead.high:+.2f})"
     )
+
+
+def who_pays(measure: Measure, distilled: Arm, scratch: Arm) -> dict[str, Any]:
+    """The bias of both students against the teacher, and the flips of the distilled one."""
+    if measure.teacher_scores is None:
+        return {}
+    test, rows = measure.test, measure.rows
+    teacher, labels = measure.teacher_scores.argmax(dim=1), test.labels[rows]
+    groups = groups_of(test, rows)
+
+    def of(arm: Arm) -> Bias:
+        return bias(teacher, arm.answers, labels, test.classes, groups=groups)
+
+    ids = [test.ids[row] for row in rows.tolist()]
+    flips = flipped(teacher, distilled.answers, labels, ids, test.classes)
+    return {"distilled_bias": of(distilled), "scratch_bias": of(scratch), "flips": flips}
 
 
 def class_changes(

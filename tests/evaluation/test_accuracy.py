@@ -4,7 +4,14 @@ import pytest
 import torch
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from limbeck.evaluation.accuracy import correct, macro, per_class, per_group
+from limbeck.evaluation.accuracy import (
+    GroupScores,
+    correct,
+    macro,
+    per_class,
+    per_group,
+    worst_groups,
+)
 
 
 def labels_and_predictions(seed: int, classes: int = 6, examples: int = 200):
@@ -57,8 +64,26 @@ def test_of_equal_scores_the_first_class_counts() -> None:
 
 
 def test_groups_are_counted_apart() -> None:
-    """An accuracy over all examples in the place of the group's."""
-    hits = torch.tensor([True, False, True, True, False])
-    rows = per_group(hits, "ward", ["b", "a", "b", "a", "a"])
+    """An accuracy or a calibration over all examples in the place of the group's."""
+    scores = torch.tensor([[0.9, 0.1], [0.8, 0.2], [0.9, 0.1], [0.2, 0.8], [0.8, 0.2]]).log()
+    labels = torch.tensor([0, 1, 0, 1, 1])
+    rows = per_group(scores, labels, "ward", ["b", "a", "b", "a", "a"])
     assert [(r.column, r.value, r.examples) for r in rows] == [("ward", "a", 3), ("ward", "b", 2)]
     assert [r.accuracy for r in rows] == pytest.approx([1 / 3, 1.0])
+    assert [r.ece for r in rows] == pytest.approx([0.8 - 1 / 3, 1.0 - 0.9])
+
+
+def test_the_worst_group_is_that_of_the_means_over_the_seeds() -> None:
+    """The worst of one seed, which chance chose, or one column for all."""
+    seeds = [
+        [
+            GroupScores("ward", "a", 4, accuracies[0]),
+            GroupScores("ward", "b", 4, accuracies[1]),
+            GroupScores("sex", "f", 8, accuracies[2]),
+        ]
+        for accuracies in ((0.5, 0.7, 0.9), (0.9, 0.6, 0.8))
+    ]
+    worst = worst_groups(seeds)
+    assert [(r.column, r.value) for r in worst] == [("ward", "b"), ("sex", "f")]
+    assert [r.accuracy for r in worst] == pytest.approx([0.65, 0.85])
+    assert worst_groups([[], []]) == ()

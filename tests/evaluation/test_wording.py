@@ -2,10 +2,14 @@
 
 import pytest
 
+from limbeck.evaluation.accuracy import GroupScores
+from limbeck.evaluation.bias import Bias, ClassBias
 from limbeck.evaluation.significance import Interval
 from limbeck.evaluation.wording import (
     COLUMNS,
     TableRow,
+    bias_words,
+    group_words,
     sentence,
     size,
     table,
@@ -92,3 +96,24 @@ def test_paragraphs_fit_and_bullets_hang() -> None:
     assert lines[0].startswith("  - word")
     assert lines[1].startswith("    word")
     assert max(map(len, lines)) <= COLUMNS
+
+
+def paid(cev: float | None, sde: float | None, rows: tuple[ClassBias, ...] = ()) -> Bias:
+    return Bias("paper", cev, sde, 0, 5, 12.25, 3, rows)
+
+
+def test_who_pays_is_said_with_ratios() -> None:
+    """The ratio the wrong way round, a division by zero, or None in a sentence."""
+    rows = (ClassBias("cat", 50, 0.0, 0.10, 0.0, 0.125, 0.0, 25.0),)
+    words = bias_words(paid(1500.0, 20.0, rows), paid(3000.0, 80.0, rows))
+    assert "wrong on 12.2 examples per seed (from scratch 12.2)" in words
+    assert "Class 'cat' pays most: +2.5 points of its examples missed." in words
+    assert "CEV 1,500 (0.50 of the one from scratch), SDE 20.0 (0.25 of the one from" in words
+    assert "CEV 1,500 (from scratch 0)" in bias_words(paid(1500.0, 20.0, rows), paid(0.0, 1.0))
+    assert "CEV" not in bias_words(paid(None, None), paid(None, None))
+
+
+def test_the_worst_group_of_both_students_is_named() -> None:
+    """A gain of one group shown as a gain of the worst."""
+    pair = GroupScores("ward", "a", 4, 0.75), GroupScores("ward", "b", 9, 0.5)
+    assert group_words(*pair) == "Worst ward: a, 75.00% right (from scratch: b, 50.00%)."

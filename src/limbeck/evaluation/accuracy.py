@@ -6,13 +6,23 @@ occur among the labels or the predictions; a class of neither has no row in them
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-__all__ = ["ClassScores", "GroupScores", "correct", "macro", "per_class", "per_group"]
+from limbeck.evaluation.calibration import expected_calibration_error, reliability
+
+__all__ = [
+    "ClassScores",
+    "GroupScores",
+    "correct",
+    "macro",
+    "per_class",
+    "per_group",
+    "worst_groups",
+]
 
 
 @dataclass(frozen=True)
@@ -43,19 +53,22 @@ class ClassScores:
 
 @dataclass(frozen=True)
 class GroupScores:
-    """How often the model is right within one group of examples.
+    """How often the model is right within one group of examples, and how sure.
 
     Attributes:
         column: The group column of the data.
         value: The group's value in that column.
         examples: How many labelled examples the group has.
         accuracy: In [0, 1].
+        ece: Expected calibration error within the group, in [0, 1]; None in results of older
+            versions. A small group's is large by chance alone.
     """
 
     column: str
     value: str
     examples: int
     accuracy: float
+    ece: float | None = None
 
 
 def correct(scores: Float[Tensor, "n c"], labels: Int[Tensor, " n"]) -> Bool[Tensor, " n"]:
@@ -96,16 +109,29 @@ def macro(rows: Sequence[ClassScores]) -> tuple[float, float, float]:
 
 
 def per_group(
-    hits: Bool[Tensor, " n"], column: str, values: Sequence[str]
+    scores: Float[Tensor, "n c"], labels: Int[Tensor, " n"], column: str, values: Sequence[str]
 ) -> tuple[GroupScores, ...]:
-    """Accuracy of every value of a group column, in the order of the values' names."""
-    members: dict[str, list[bool]] = {}
-    for value, hit in zip(values, hits.tolist(), strict=True):
-        members.setdefault(str(value), []).append(hit)
-    return tuple(
-        GroupScores(column, value, len(found), sum(found) / len(found))
-        for value, found in sorted(members.items())
-    )
+    """Accuracy and calibration of every value of a group column, in the order of their names."""
+    members: dict[str, list[int]] = {}
+    for row, value in enumerate(values):
+        members.setdefault(str(value), []).append(row)
+    found = []
+    for value, rows in sorted(members.items()):
+        hits = int(correct(scores[rows], labels[rows]).sum())
+        ece = expected_calibration_error(reliability(scores[rows], labels[rows]))
+        found.append(GroupScores(column, value, len(rows), hits / len(rows), ece))
+    return tuple(found)
+
+
+def worst_groups(seeds: Sequence[Sequence[GroupScores]]) -> tuple[GroupScores, ...]:
+    """Of every group column the group with the lowest accuracy, the mean over the seeds."""
+    worst: dict[str, GroupScores] = {}
+    for same in zip(*seeds, strict=True):
+        mean = replace(same[0], accuracy=sum(row.accuracy for row in same) / len(same), ece=None)
+        known = worst.get(mean.column)
+        if known is None or mean.accuracy < known.accuracy:
+            worst[mean.column] = mean
+    return tuple(worst.values())
 
 
 def share(part: int, whole: int) -> float:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -57,6 +58,7 @@ class Arm:
 
     def __init__(self) -> None:
         self.evaluations: tuple[Evaluation, ...] = ()
+        self.seed_answers: list[Tensor] = []
         self.seed_hits: list[Array] = []
         self.histories: tuple[Mapping[str, Any], ...] = ()
 
@@ -64,6 +66,7 @@ class Arm:
         """Measure a trained student."""
         scores = score(run.student, measure.test)[measure.rows]
         self.evaluations += (measure.of(scores, "student"),)
+        self.seed_answers.append(scores.argmax(dim=1))
         self.seed_hits.append(measure.hits(scores))
         self.histories += (run.history.to_json(),)
 
@@ -73,6 +76,11 @@ class Arm:
             replace(e, parameters=size.parameters, bytes=size.bytes, latency=size.latency)
             for e in self.evaluations
         )
+
+    @property
+    def answers(self) -> Int[Tensor, "s n"]:
+        """The class that each seed puts first on each test example."""
+        return torch.stack(self.seed_answers)
 
     @property
     def hits(self) -> Float[Array, "s n"]:

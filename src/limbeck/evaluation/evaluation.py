@@ -15,6 +15,7 @@ from limbeck.evaluation.accuracy import (
     macro,
     per_class,
     per_group,
+    worst_groups,
 )
 from limbeck.evaluation.calibration import (
     Bin,
@@ -33,7 +34,7 @@ from limbeck.students import Student
 from limbeck.teachers import Teacher
 from limbeck.transfer_sets import TransferSet
 
-__all__ = ["Evaluation", "evaluate", "measured", "measures"]
+__all__ = ["Evaluation", "evaluate", "groups_of", "measured", "measures"]
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,10 @@ class Evaluation:
         ]
         if self.teacher_agreement is not None:
             rows.append(("agreement with the teacher", f"{100 * self.teacher_agreement:.2f}%"))
+        rows += [
+            (f"worst {group.column}", f"{100 * group.accuracy:.2f}% ({group.value})")
+            for group in worst_groups([self.groups])
+        ]
         if self.parameters is not None:
             rows.append(("parameters", f"{self.parameters:,}"))
         if self.bytes is not None:
@@ -206,10 +211,7 @@ def measures(
     hits = correct(scores, labels)
     classes = per_class(scores.argmax(dim=1), labels, transfer_set.classes)
     bins = reliability(scores, labels)
-    groups = {
-        column: [values[row] for row in rows.tolist()]
-        for column, values in transfer_set.groups.items()
-    }
+    groups = groups_of(transfer_set, rows)
     precision, recall, f1 = macro(classes)
     return Evaluation(
         model=model,
@@ -225,9 +227,21 @@ def measures(
         brier=brier(scores, labels),
         teacher_agreement=None if teacher_scores is None else agreement(scores, teacher_scores),
         per_class=classes,
-        groups=tuple(row for column in groups for row in per_group(hits, column, groups[column])),
+        groups=tuple(
+            row
+            for column, values in groups.items()
+            for row in per_group(scores, labels, column, values)
+        ),
         reliability=bins,
     )
+
+
+def groups_of(transfer_set: TransferSet, rows: Int[Tensor, " n"]) -> dict[str, list[str]]:
+    """The group columns of these rows."""
+    return {
+        column: [values[row] for row in rows.tolist()]
+        for column, values in transfer_set.groups.items()
+    }
 
 
 def measured(

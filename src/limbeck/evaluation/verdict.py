@@ -9,15 +9,18 @@ from typing import Any
 import limbeck
 from limbeck.artefacts import write_json
 from limbeck.errors import LimbeckError
+from limbeck.evaluation.accuracy import worst_groups
+from limbeck.evaluation.bias import Bias
 from limbeck.evaluation.evaluation import Evaluation
+from limbeck.evaluation.flips import FlippedExample
 from limbeck.evaluation.leave_one_out import LeftOut
 from limbeck.evaluation.significance import Interval
-from limbeck.evaluation.wording import TableRow, Verdict, table, wrapped
+from limbeck.evaluation.wording import TableRow, Verdict, bias_words, group_words, table, wrapped
 
 __all__ = ["FORMAT", "ClassChange", "Comparison"]
 
-FORMAT = 1
-"""The number of comparison.json's format."""
+FORMAT = 2
+"""The number of comparison.json's format. In format 1 there is no bias and there are no flips."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,10 @@ class Comparison:
         advice: What to try; empty where distilling won.
         recipe: What the comparison was made from; None if not told.
         versions: Of python and the libraries, and the machine.
+        distilled_bias: How the distilled students' errors differ from the teacher's; None without
+            a teacher.
+        scratch_bias: Likewise of those from scratch.
+        flips: The test examples that the teacher gets right and a distilled student does not.
     """
 
     verdict: Verdict
@@ -90,6 +97,9 @@ class Comparison:
     advice: tuple[str, ...]
     recipe: str | Mapping[str, Any] | None
     versions: Mapping[str, str]
+    distilled_bias: Bias | None = None
+    scratch_bias: Bias | None = None
+    flips: tuple[FlippedExample, ...] = ()
 
     @property
     def rows(self) -> tuple[TableRow, ...]:
@@ -140,6 +150,11 @@ class Comparison:
 
     def __str__(self) -> str:
         paragraphs = [table(self.rows), wrapped(self.sentence), wrapped(self.gap_words())]
+        if self.distilled_bias is not None and self.scratch_bias is not None:
+            paragraphs.append(wrapped(bias_words(self.distilled_bias, self.scratch_bias)))
+        students = [[e.groups for e in seeds] for seeds in (self.distilled, self.scratch)]
+        worst = zip(*map(worst_groups, students), strict=True)
+        paragraphs += [wrapped(group_words(*pair)) for pair in worst]
         if self.left_out:
             worded = ", ".join(f"{row.name} {100 * row.agreement:.1f}%" for row in self.left_out)
             paragraphs.append(wrapped(f"Agreement with all teachers without one: {worded}."))
@@ -198,4 +213,10 @@ def restored(facts: Mapping[str, Any]) -> dict[str, Any]:
         "distilled_histories": tuple(facts["distilled_histories"]),
         "scratch_histories": tuple(facts["scratch_histories"]),
         "advice": tuple(facts["advice"]),
+        "flips": tuple(FlippedExample(**row) for row in facts.get("flips", ())),
+        **{
+            name: Bias.from_dict(facts[name])
+            for name in ("distilled_bias", "scratch_bias")
+            if facts.get(name) is not None
+        },
     }

@@ -5,9 +5,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from limbeck.evaluation.accuracy import GroupScores
+from limbeck.evaluation.bias import Bias
 from limbeck.evaluation.significance import Interval
 
-__all__ = ["COLUMNS", "TableRow", "Verdict", "sentence", "table", "verdict_of", "wrapped"]
+__all__ = [
+    "COLUMNS",
+    "TableRow",
+    "Verdict",
+    "bias_words",
+    "group_words",
+    "sentence",
+    "table",
+    "verdict_of",
+    "wrapped",
+]
 
 COLUMNS = 100
 """How wide the text is at most."""
@@ -111,6 +123,40 @@ def size(amount: int) -> str:
         if scaled < 999.95 or unit == "GB":
             break
     return f"{scaled:,.1f} {unit}"
+
+
+def bias_words(distilled: Bias, scratch: Bias) -> str:
+    """Who pays for the compression, and how many right answers are lost."""
+    words = (
+        f"Flips: the teacher is right and the distilled student wrong on "
+        f"{distilled.flips_per_run:,.1f} examples per seed (from scratch "
+        f"{scratch.flips_per_run:,.1f})."
+    )
+    worst = distilled.worst
+    if distilled.cev is None or distilled.sde is None or worst is None:
+        return words
+    assert scratch.cev is not None
+    assert scratch.sde is not None
+    return (
+        f"{words} Class '{worst.name}' pays most: {worst.missed_more_points:+.1f} points of its "
+        f"examples missed. Bias: CEV {distilled.cev:,.0f}{times(distilled.cev, scratch.cev)}, "
+        f"SDE {distilled.sde:,.1f}{times(distilled.sde, scratch.sde)}."
+    )
+
+
+def times(distilled: float, scratch: float) -> str:
+    """The one from scratch, as a ratio if it is not 0."""
+    if scratch == 0:
+        return " (from scratch 0)"
+    return f" ({distilled / scratch:.2f} of the one from scratch)"
+
+
+def group_words(distilled: GroupScores, scratch: GroupScores) -> str:
+    """The worst group of a column, with and without distilling."""
+    return (
+        f"Worst {distilled.column}: {distilled.value}, {100 * distilled.accuracy:.2f}% right (from "
+        f"scratch: {scratch.value}, {100 * scratch.accuracy:.2f}%)."
+    )
 
 
 def wrapped(text: str, *, bullet: str = "") -> str:

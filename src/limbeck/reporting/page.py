@@ -53,7 +53,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, a sentence, a legend of the models drawn, and charts.
+    """A heading, a sentence, a legend of the models drawn, charts and tables.
 
     The layout is "wide", "narrow", or "grid" for charts side by side where there is room.
     """
@@ -64,6 +64,7 @@ class Section:
     charts: tuple[Figure, ...]
     legend: tuple[str, ...] = ()
     layout: Literal["wide", "narrow", "grid"] = "wide"
+    tables: tuple[Table, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
-"""The report's charts in their sections, drawn from a comparison."""
+"""The report's sections, with their charts and tables, drawn from a comparison."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from limbeck.reporting import figures
+from limbeck.reporting.bias import bias
 from limbeck.reporting.groups import groups
 from limbeck.reporting.page import Figure, Section
 from limbeck.reporting.wording import count, number, percent, points
@@ -25,6 +26,7 @@ def sections(comparison: "Comparison") -> tuple[Section, ...]:
         training(comparison),
         calibration(drawn(comparison), models(comparison)),
         classes(comparison),
+        bias(comparison),
         groups(comparison),
         teachers(comparison),
     )
