@@ -199,10 +199,10 @@ def test_killed_it_goes_on_to_the_same_teacher(
 def test_what_is_commented_out_can_be_switched_on(home: Path) -> None:
     """A comment that advises a key which no longer exists."""
     text = shipped()["imdb_teacher"].read_text()
-    switched = re.sub(r"# ((freeze|precision): \w+).*", r"\1", text)
+    switched = re.sub(r"# (freeze: \w+).*", r"\1", text)
     recipe = Recipe.parse(switched)
     assert recipe.student.arguments["freeze"] == 3
-    assert recipe.training.precision == "bfloat16"
+    assert recipe.training.precision == "auto"
     changes = ["student.transformers_classifier.freeze=1", "training.precision=bfloat16"]
     assert main(["distill", *TEACHER[1:], *changes, "training.epochs=1", "output=frozen"]) == 0
     student = load("frozen/student")

@@ -284,6 +284,21 @@ def test_bfloat16_trains_to_nearly_the_same_student():
     assert runs[1].history.loss[-1] == pytest.approx(runs[0].history.loss[-1], rel=0.05)
 
 
+@pytest.mark.parametrize("able", [True, False])
+def test_auto_trains_in_bfloat16_where_the_processor_multiplies_in_it(
+    able: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prevents imitated bfloat16, which is slower than float32."""
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": able}, raising=False)
+    same = "bfloat16" if able else "float32"
+    runs = [
+        distill(students.mlp(5, [16], 3), None, blobs(60), HardLabels(),
+                Training(epochs=2, precision=precision))
+        for precision in ("auto", same)
+    ]  # fmt: skip
+    assert torch.equal(weights(runs[0]), weights(runs[1]))
+
+
 @pytest.mark.slow
 def test_a_compiled_student_trains_to_the_same_weights():
     """Prevents torch.compile from changing what is trained, or from staying in the result."""

@@ -23,6 +23,7 @@ from limbeck.checkpoint import (
 from limbeck.errors import LimbeckError
 from limbeck.fingerprint import digest, module_digest
 from limbeck.job import History, Job
+from limbeck.precision import multiplies_in_bfloat16
 from limbeck.students import Student
 from limbeck.transfer_sets import TransferSet
 from limbeck.types import Batch, Outputs
@@ -54,7 +55,7 @@ class Fitting:
         self.objective = bind(copy.deepcopy(job.objective), self.student, job, seed)
         self.identity = self.identify()
         self.student.to(self.device)
-        self.student.module.to(memory_format=torch.channels_last)
+        in_memory(self.student.module, torch.channels_last)
         self.objective.to(self.device)
         self.optimizer = job.training.optimizer.build([self.student.module, self.objective])
         self.average = averaged(self.student.module, job.training.average)
@@ -96,7 +97,10 @@ class Fitting:
 
     def autocast(self) -> AbstractContextManager[Any]:
         """The precision of the forward pass."""
-        enabled = self.job.training.precision == "bfloat16"
+        precision = self.job.training.precision
+        enabled = precision == "bfloat16" or (
+            precision == "auto" and multiplies_in_bfloat16(self.device)
+        )
         return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
 
     def mine(self, batch: Batch) -> Batch:
@@ -259,13 +263,18 @@ class Fitting:
             self.save(complete=True)
             self.student = self.trained()
         student = self.student.to("cpu")
-        student.module.to(memory_format=torch.contiguous_format).eval()
+        in_memory(student.module, torch.contiguous_format).eval()
         student.classes = self.job.transfer_set.classes
         student.input_shape = self.job.transfer_set.input_shape
         student.tokenization = student.tokenization or self.job.transfer_set.tokenization
         rows = torch.arange(min(256, len(self.job.transfer_set)))
         student.probe = student.inputs(self.job.transfer_set.batch(rows))
         return student, self.history
+
+
+def in_memory(module: nn.Module, layout: torch.memory_format) -> nn.Module:
+    """The module, its weights of four axes laid out like this."""
+    return module.to(memory_format=layout)  # type: ignore[call-overload, no-any-return]
 
 
 def averaged(module: nn.Module, decay: float | None) -> AveragedModel | None:

@@ -36,7 +36,8 @@ class Training:
             what is evaluated and kept; None: the last weights.
         patience: Stop after so many epochs without a better validation accuracy, and keep the
             best epoch's weights; None: train to the end and keep the last.
-        precision: "float32", or "bfloat16" for autocast.
+        precision: "float32"; "bfloat16" for autocast; or "auto": bfloat16 on a device that
+            multiplies in it, else float32.
         compile: Whether to compile the student with torch.compile.
         max_norm: Largest length of the weight vector into each unit of a linear layer, > 0. Hinton
             et al. 2012, https://arxiv.org/abs/1207.0580.
@@ -71,8 +72,10 @@ class Training:
             raise ValueError(
                 f"average is {self.average}; it is a decay between 0 and 1, such as 0.999."
             )
-        if self.precision not in ("float32", "bfloat16"):
-            raise ValueError(f"precision is {self.precision!r}; it is 'float32' or 'bfloat16'.")
+        if self.precision not in ("float32", "bfloat16", "auto"):
+            raise ValueError(
+                f"precision is {self.precision!r}; it is 'float32', 'bfloat16' or 'auto'."
+            )
 
     def for_updates(self, updates: int, examples: int) -> "Training":
         """The same, with as many passes over so many examples as come nearest to these updates.

@@ -135,6 +135,7 @@ class Reviews:
             schedule=lb.OneCycle(warm_up=0.1),
             clip=1.0,
             patience=self.epochs[length],
+            precision="auto",
         )
         labels, validation = lb.HardLabels(), part.validation
         distill = self.study.distill
