@@ -7,14 +7,16 @@ specialists know a class, the more it gains. Section 6.1 proposes specialists th
 by soft targets; the last section leaves open whether all can be distilled into one net again.
 
 Ours are 200 glyphs of three scripts, and 20 specialists of 12 classes, about as many to a class as
-in the paper. There are enough images that the small generalist underfits, as theirs did: where it
-overfitted, with 225 images of a class, specialists with a Bayes-corrected dustbin lost. Sets are
-clusters of covariance columns of length 1 (see `confusable_classes`); the most probable class calls
-specialists in. How their dustbin is put right is chosen on validation images: by Bayes' rule, by
-the paper's words, or not at all, as the images that call a specialist in are mostly of its classes.
-The one net is the generalist itself, trained on with the soft targets of the whole; what as much
-training gives with its own soft targets, or with labels, is beside it. Size "smoke" has ten
-digits and says nothing.
+in the paper. The generalist is far from done, as theirs was after six months: it sees the images
+twice. That is our second design, chosen on validation images. After eight passes over twice as many
+images it was right on 86 %, specialists added 0.3 points, no more where more of them knew a class,
+and one net kept nothing of that. Sets are clusters of covariance columns of length 1 (see
+`confusable_classes`); the most probable class calls specialists in. How their dustbin is put right
+is chosen on validation images: by Bayes' rule, by the paper's words, or not at all, as the images
+that call a specialist in are mostly of its classes. The one net is the generalist itself, trained
+on with the soft targets of the whole; what as much training gives with its own soft targets, or
+with labels, is beside it: more passes with labels would help such a generalist most. Size "smoke"
+has ten digits and says nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -57,8 +59,8 @@ class Settings:
 
 SIZES = {
     "smoke": Settings(10, 0, 8, (4,), 30, 4, 3, 4, 4, 1),
-    "small": Settings(50, 600, 24, (8, 16, 32), 8, 6, 10, 3, 4, 1),
-    "full": Settings(200, 1200, 24, (8, 16, 32), 8, 20, 12, 3, 4, 2),
+    "small": Settings(50, 600, 24, (8, 16, 32), 4, 6, 10, 3, 4, 1),
+    "full": Settings(200, 600, 24, (8, 16, 32), 2, 20, 12, 3, 4, 3),
 }
 
 
