@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         SoftTargets,
     )
     from limbeck.optimization import SGD, AdamW, Constant, Cosine, OneCycle
+    from limbeck.planning import Plan, plan
     from limbeck.predicting import predict
     from limbeck.recipe import Recipe
     from limbeck.reporting import report
@@ -80,6 +81,7 @@ WHERE = {
         "SoftTargets",
     ],
     "optimization": ["SGD", "AdamW", "Constant", "Cosine", "OneCycle"],
+    "planning": ["Plan", "plan"],
     "predicting": ["predict"],
     "recipe": ["Recipe"],
     "reporting": ["report"],
@@ -100,12 +102,12 @@ __all__ = [
     "Cosine", "DataError", "DecoupledSoftTargets", "Dist", "Ensemble", "Estimator", "Evaluation",
     "Experiment", "Export", "Finding", "Flip", "HardLabels", "Hints", "Knowledge", "KnowledgeStore",
     "LearningCurve", "LimbeckError", "LiveTeacher", "LogitMatching", "NoKnowledgeWarning",
-    "Objective", "OneCycle", "OnnxModel", "Outputs", "Recipe", "RecipeError",
+    "Objective", "OneCycle", "OnnxModel", "Outputs", "Plan", "Recipe", "RecipeError",
     "RelationalDistances", "Run", "Shift", "SimilarityPreserving", "SoftTargets", "Splits",
     "StoreError", "StoreMismatch", "Student", "Sweep", "Teacher", "TeacherError", "TopK",
     "TorchModule", "Training", "TransferSet", "Transferability", "Transformers", "Views",
     "annotate", "compare", "correct_bias", "distill", "doctor", "evaluate", "export", "hub_folder",
-    "learning_curve", "munge", "objectives", "predict", "report", "specialists", "students",
+    "learning_curve", "munge", "objectives", "plan", "predict", "report", "specialists", "students",
     "sweep", "teachers", "transfer", "transfer_sets", "transferability", "verify",
 ]  # fmt: skip
 

@@ -25,6 +25,7 @@ from limbeck.recipe.teachers import (
     Scored,
     TeacherPlan,
     Trained,
+    folder_name,
     members_of,
 )
 from limbeck.students import Student
@@ -77,7 +78,7 @@ class Teaching:
         """Every teacher, `seeds: 5` counted as five."""
         plans = members_of(self.plan)
         many = [p for p in plans for _ in range(p.seeds if isinstance(p, Trained) else 1)]
-        names = [plain_name(plan.name) for plan in many]
+        names = [folder_name(plan.name) for plan in many]
         seats: list[Seat] = []
         for index, (plan, name) in enumerate(zip(many, names, strict=True)):
             number = names[: index + 1].count(name)
@@ -91,6 +92,13 @@ class Teaching:
         parts = [self.seat_digest(seat) for seat in self.seats]
         arguments = self.plan.arguments if isinstance(self.plan, Ensembled) else {}
         return digest(parts, arguments, self.layers)
+
+    def is_made(self, seat: Seat) -> bool:
+        """Whether this teacher only has to be loaded."""
+        if isinstance(seat.plan, Trained):
+            record = Record(self.folder / seat.name / "made.json")
+            return record.holds(self.seat_digest(seat))
+        return not isinstance(seat.plan, Fitted)
 
     def make(self) -> Teacher:
         """The teacher, or the ensemble; what is trained already is reused.
@@ -258,10 +266,6 @@ def renamed(progress: Progress | None, what: str) -> Progress | None:
     if progress is None:
         return None
     return lambda _, done, total: progress(what, done, total)
-
-
-def plain_name(name: str) -> str:
-    return "".join(c if c.isalnum() and c.isascii() else "_" for c in name) or "teacher"
 
 
 def code_of(piece: Piece) -> str:

@@ -17,6 +17,7 @@ from limbeck.cli.endings import ending
 from limbeck.cli.evaluate import evaluate
 from limbeck.cli.export import export
 from limbeck.cli.objectives import objectives
+from limbeck.cli.plan import plan
 from limbeck.cli.predict import predict
 from limbeck.cli.recipes import recipes
 from limbeck.cli.report import report
@@ -52,7 +53,7 @@ VERBS = {
         report,
         card,
     ),
-    "Recipes": (recipes, copy, check, doctor),
+    "Recipes": (recipes, copy, check, plan, doctor),
     "Many students, published experiments": (sweep, study),
     "Things": (show, verify, objectives, predict),
 }
