@@ -11,8 +11,9 @@ on a ninth of the images. Students learn from all images, the others unlabelled,
 paper suggests; and, as in section 4, from the nets' own images, with twice the nets' updates. On
 12,000 images of MNIST, where we looked first, ten nets gained only 0.3 points on one, and were so
 sure of these images that students of them kept nothing of it. Data, transfer set, updates and rate
-were changed after seeing these and other test figures of small sizes; size "full" was not run
-before. Both means of the ten answers and both sets are read from one store. Soft targets only;
+were changed after seeing these and other test figures of small sizes. A first full run, with 2800
+updates, kept 72 % on all images and 44 % on the nets' own; this is the second, with twice the
+updates on all images. Students train in bfloat16 where the processor multiplies in it. Both means of the ten answers and both sets are read from one store. Soft targets only;
 temperature by validation accuracy, for each mean and set. Students are compared with the mean of
 the single nets, and the ensemble is the same for all of them: the spread is that of the students
 only. Size "small" uses 6000 images, 1500 of them the nets' own; "smoke" uses three nets on 8 x 8
@@ -65,7 +66,7 @@ class Settings:
 SIZES = {
     "smoke": Settings("digits", 0, 150, 3, 2, 300, 500, (2.0,), 64),
     "small": Settings("cifar10", 6000, 1500, 10, 2, 150, 1000),
-    "full": Settings("cifar10", 0, 5000, 10, 3, 400, 2800),
+    "full": Settings("cifar10", 0, 5000, 10, 3, 400, 5600),
 }
 
 
@@ -151,7 +152,9 @@ class World:
         known, size = self.knowledge(mean, on), self.size
         updates = 2 * size.net_updates if on == OWN else size.updates
         training = lb.Training(
-            batch_size=size.batch_size, optimizer=lb.AdamW(size.learning_rate)
+            batch_size=size.batch_size,
+            optimizer=lb.AdamW(size.learning_rate),
+            precision="auto",
         ).for_updates(updates, len(known))
         soft, seed = lb.SoftTargets(temperature), size.nets + seed
         train = partial(self.study.distill, self.untrained, known, known.transfer_set)
