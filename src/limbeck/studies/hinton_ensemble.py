@@ -13,11 +13,11 @@ paper suggests; and, as in section 4, from the nets' own images, with twice the 
 sure of these images that students of them kept nothing of it. Data, transfer set, updates and rate
 were changed after seeing these and other test figures of small sizes. A first full run, with 2800
 updates, kept 72 % on all images and 44 % on the nets' own; this is the second, with twice the
-updates on all images. Students train in bfloat16 where the processor multiplies in it. Both means of the ten answers and both sets are read from one store. Soft targets only;
-temperature by validation accuracy, for each mean and set. Students are compared with the mean of
-the single nets, and the ensemble is the same for all of them: the spread is that of the students
-only. Size "small" uses 6000 images, 1500 of them the nets' own; "smoke" uses three nets on 8 x 8
-digits.
+updates on all images. Students train in bfloat16 where the processor multiplies in it. Both means
+of the ten answers and both sets are read from one store. Soft targets only; temperature by
+validation accuracy, for each mean and set. Students are compared with the mean of the single nets,
+and the ensemble is the same for all of them: the spread is that of the students only. Size "small"
+uses 6000 images, 1500 of them the nets' own; "smoke" uses three nets on 8 x 8 digits.
 """
 
 import math
