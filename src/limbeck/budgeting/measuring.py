@@ -1,15 +1,16 @@
 """What a candidate costs, known before any training: its file's size, and its time per answer.
 
-An untrained student is as large and as fast as a trained one. Each is exported to ONNX and run in
-ONNX Runtime, with the budget's batch and threads, on real rows. All candidates are timed in turn,
-several times over: what else the machine does in the meantime hits all of them alike, and the
-median over the rounds leaves out a round that was disturbed. Figures are kept in a file with the
-machine they hold for.
+An untrained student is as large and as fast as a trained one. Each is exported to ONNX, as float32
+and as INT8, and run in ONNX Runtime with the budget's batch and threads, on real rows. The files
+are timed in turn, several times over: what else the machine does in the meantime hits all of them
+alike, and the median over the rounds leaves out one that was disturbed. Figures are kept in a file
+with the machine that they hold for.
 """
 
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -23,8 +24,10 @@ from limbeck.budgeting.budget import Budget
 from limbeck.budgeting.candidates import Candidate
 from limbeck.errors import LimbeckError
 from limbeck.evaluation.latency import processor
-from limbeck.exporting import export
+from limbeck.exporting import export, in_full
 from limbeck.job import Progress
+from limbeck.quantization import quantize_file
+from limbeck.quantizing import padding_of
 from limbeck.students import Student
 from limbeck.transfer_sets import TransferSet
 
@@ -107,7 +110,7 @@ def measure(
         progress: Told of each candidate.
 
     Returns:
-        By name, what its float32 file costs.
+        By name, what its float32 file costs, then its INT8 file where it can have one.
 
     Raises:
         LimbeckError: if a candidate cannot be exported, naming it.
@@ -117,14 +120,14 @@ def measure(
     known = kept["measured"] if kept.get("machine") == here else {}
     identities = {candidate.name: candidate.identity for candidate in candidates}
     new = [c for c in candidates if identities[c.name] not in known]
-    files: dict[str, Path] = {}
+    files: dict[str, dict[str, Path]] = {}
     for number, candidate in enumerate(new):
         files[candidate.name] = exported(candidate, data, folder / "untrained")
         if progress is not None:
             progress("export untrained candidates", number + 1, len(new))
     inputs = {c.name: batches(c.student, data, budget.batch) for c in new}
     for name, measured in timed(files, inputs, budget, progress).items():
-        known[identities[name]] = [asdict(measured)]
+        known[identities[name]] = [asdict(file) for file in measured]
     if new:
         write_json(path, {"machine": here, "measured": known})
     return {
@@ -133,14 +136,20 @@ def measure(
     }
 
 
-def exported(candidate: Candidate, data: TransferSet, folder: Path) -> Path:
-    """The candidate's file, with the initial weights of seed 0, checked on a few rows."""
+def exported(candidate: Candidate, data: TransferSet, folder: Path) -> dict[str, Path]:
+    """The candidate's files by precision, with the initial weights of seed 0."""
     path = folder / candidate.identity[:16] / "student.onnx"
-    rows = torch.arange(min(len(data), ROWS))
+    student = candidate.student
+    few = torch.arange(min(len(data), ROWS))
     try:
-        return export(candidate.student, path, data=data.select(rows)).path
+        found = {"float32": export(student, path, data=data.select(few)).path}
     except LimbeckError as error:
         raise LimbeckError(f"the candidate '{candidate.name}': {error}") from error
+    rows = in_full(student.inputs(data.batch(few)))
+    with suppress(LimbeckError):  # nothing in it that can be quantised
+        quantize_file(path, path.with_suffix(".int8.onnx"), rows, padding_of(student))
+        found["int8"] = path.with_suffix(".int8.onnx")
+    return found
 
 
 def batches(student: Student, data: TransferSet, batch: int) -> list[Array]:
@@ -150,36 +159,47 @@ def batches(student: Student, data: TransferSet, batch: int) -> list[Array]:
     found = []
     for part in rows.split(batch):
         if len(part) == batch:
-            inputs = student.inputs(data.batch(part)).detach().cpu()
-            found.append((inputs.float() if inputs.is_floating_point() else inputs).numpy())
+            found.append(in_full(student.inputs(data.batch(part))).numpy())
     return found
 
 
 def timed(
-    files: Mapping[str, Path],
+    files: Mapping[str, Mapping[str, Path]],
     inputs: Mapping[str, list[Array]],
     budget: Budget,
     progress: Progress | None,
-) -> dict[str, Measured]:
+) -> dict[str, tuple[Measured, ...]]:
     """Time all files in turn, round after round."""
-    sessions = {name: session(path, budget.threads) for name, path in files.items()}
-    rounds: dict[str, list[Array]] = {name: [] for name in files}
-    for turn in range(ROUNDS):
-        for number, (name, running) in enumerate(sessions.items()):
-            rounds[name].append(passes(running, inputs[name]))
-            if progress is not None:
-                done = turn * len(files) + number + 1
-                progress("time untrained candidates", done, ROUNDS * len(files))
-    return {
-        name: Measured(
-            precision="float32",
-            bytes=files[name].stat().st_size,
-            p50_ms=float(np.median([np.quantile(taken, 0.5) for taken in times])),
-            p95_ms=float(np.median([np.quantile(taken, 0.95) for taken in times])),
-            runs=sum(len(taken) for taken in times),
-        )
-        for name, times in rounds.items()
+    sessions = {
+        (name, precision): session(path, budget.threads)
+        for name, each in files.items()
+        for precision, path in each.items()
     }
+    rounds: dict[tuple[str, str], list[Array]] = {key: [] for key in sessions}
+    for turn in range(ROUNDS):
+        for number, (key, running) in enumerate(sessions.items()):
+            rounds[key].append(passes(running, inputs[key[0]]))
+            if progress is not None:
+                done = turn * len(sessions) + number + 1
+                progress("time untrained candidates", done, ROUNDS * len(sessions))
+    return {
+        name: tuple(
+            measured(precision, path.stat().st_size, rounds[name, precision])
+            for precision, path in each.items()
+        )
+        for name, each in files.items()
+    }
+
+
+def measured(precision: str, bytes: int, rounds: Sequence[Array]) -> Measured:
+    """The median over the rounds of each round's percentiles."""
+    return Measured(
+        precision=precision,
+        bytes=bytes,
+        p50_ms=float(np.median([np.quantile(taken, 0.5) for taken in rounds])),
+        p95_ms=float(np.median([np.quantile(taken, 0.95) for taken in rounds])),
+        runs=sum(len(taken) for taken in rounds),
+    )
 
 
 def session(path: Path, threads: int) -> "onnxruntime.InferenceSession":
@@ -187,6 +207,7 @@ def session(path: Path, threads: int) -> "onnxruntime.InferenceSession":
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

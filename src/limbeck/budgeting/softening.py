@@ -1,0 +1,162 @@
+"""How soft the targets are: a temperature that needs no search, and a search around it.
+
+The temperature is the one at which the teacher's answers on validation rows have a given share of
+the entropy of total ignorance.
+"""
+
+import itertools
+import math
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+from limbeck.objectives import HardLabels, Objective, SoftTargets
+
+__all__ = [
+    "Softness",
+    "Surface",
+    "entropy_share",
+    "places",
+    "searched",
+    "softness_of",
+    "temperature_of",
+]
+
+SHARE = 0.2
+"""Of the entropy of total ignorance, what the softened answers have on validation rows."""
+
+LOWEST, HIGHEST = 0.5, 20.0
+TEMPERATURES = (0.5, 1.0, 2.0)
+WEIGHTS = (0.0, 0.1, 0.3)
+
+
+@dataclass(frozen=True)
+class Softness:
+    """An objective of soft targets and hard labels.
+
+    Attributes:
+        temperature: Of the soft targets, > 0.
+        hard: Weight of the hard labels in [0, 1); that of the soft targets is the rest.
+        scale: What both are multiplied by, > 0.
+    """
+
+    temperature: float
+    hard: float
+    scale: float = 1.0
+
+    def objective(self) -> Objective:
+        """The two terms as an objective."""
+        soft: Objective = SoftTargets(temperature=self.temperature)
+        if self.hard == 0 and self.scale == 1:
+            return soft
+        weighted = self.scale * (1 - self.hard) * soft
+        return weighted + self.scale * self.hard * HardLabels() if self.hard else weighted
+
+    def __str__(self) -> str:
+        return f"temperature {self.temperature:.3g}, hard labels {100 * self.hard:.3g}%"
+
+
+@dataclass(frozen=True)
+class Surface:
+    """Validation accuracies over softness, of the finalists, after a short training.
+
+    Attributes:
+        default: What needs no search.
+        chosen: What the finals are trained with.
+        accuracies: By place, of each (student, seed) in one order, in [0, 1]; empty: no search.
+        epochs: Passes of the short training.
+    """
+
+    default: Softness
+    chosen: Softness
+    accuracies: Mapping[Softness, tuple[float, ...]]
+    epochs: int
+
+
+def softness_of(objective: Objective) -> Softness | None:
+    """The softness of an objective; None if it is more than soft targets and hard labels."""
+    soft = [(w, o) for w, o in objective.terms if type(o) is SoftTargets and w > 0]
+    hard = [(w, o) for w, o in objective.terms if type(o) is HardLabels]
+    plain = all(o == HardLabels() for _, o in hard)
+    if len(soft) != 1 or len(hard) > 1 or len(soft) + len(hard) != len(objective.terms):
+        return None
+    if not plain:
+        return None
+    weight, term = soft[0]
+    scale = weight + sum(w for w, _ in hard)
+    return Softness(term.temperature, 1 - weight / scale, scale)
+
+
+def entropy_share(log_probs: Float[Tensor, "n c"], temperature: float) -> float:
+    """Mean entropy of softened answers, as a share of that of the uniform distribution."""
+    softened = (log_probs.double() / temperature).log_softmax(dim=1)
+    nats = -(softened.exp() * softened).nan_to_num().sum(dim=1).mean()
+    return float(nats) / math.log(log_probs.shape[1])
+
+
+def temperature_of(log_probs: Float[Tensor, "n c"], share: float = SHARE) -> float:
+    """The temperature at which a teacher's answers have this share of the largest entropy.
+
+    Args:
+        log_probs: The teacher's on rows that it was not trained on, (n, c).
+        share: In (0, 1).
+
+    Returns:
+        From 0.5 to 20, in two digits; entropy rises with the temperature, so there is one.
+    """
+    low, high = LOWEST, HIGHEST
+    for _ in range(40):
+        middle = math.sqrt(low * high)
+        if entropy_share(log_probs, middle) < share:
+            low = middle
+        else:
+            high = middle
+    return float(f"{math.sqrt(low * high):.2g}")
+
+
+def places(
+    default: Softness, stated: Softness, held: Sequence[float] | None, *, labelled: bool
+) -> tuple[Softness, ...]:
+    """Where the search looks: around the default, and at what the recipe states.
+
+    Args:
+        default: What needs no search; it is among the places.
+        stated: What the recipe says.
+        held: The temperatures that a top-k store holds; None: any.
+        labelled: Whether there are labels for hard targets.
+    """
+    around = (max(LOWEST, default.temperature * factor) for factor in TEMPERATURES)
+    wanted = {round(temperature, 3) for temperature in around}
+    temperatures = sorted({*wanted, stated.temperature} if held is None else held)
+    weights = sorted({*WEIGHTS, stated.hard}) if labelled else [stated.hard]
+    grid = [Softness(T, h, stated.scale) for T, h in itertools.product(temperatures, weights)]
+    return tuple(dict.fromkeys([default, *grid]))
+
+
+def searched(
+    default: Softness,
+    found: Sequence[Softness],
+    epochs: int,
+    train: Callable[[Sequence[Softness], int], Mapping[Softness, Sequence[float]]],
+) -> Surface:
+    """Train at every place and choose one for all students.
+
+    The default is left only for a place that is better by more than its standard error over the
+    pairs of the same student and seed: of a dozen equal places one always looks best.
+
+    Args:
+        default: What needs no search.
+        found: The places, the default among them.
+        epochs: Passes of the trainings.
+        train: Trains with each softness; the accuracies of each (student, seed) in one order.
+    """
+    accuracies = {place: tuple(values) for place, values in train(found, epochs).items()}
+    best = max(found, key=lambda place: statistics.fmean(accuracies[place]))
+    pairs = zip(accuracies[best], accuracies[default], strict=True)
+    gains = [one - other for one, other in pairs]
+    error = statistics.stdev(gains) / math.sqrt(len(gains)) if len(gains) > 1 else math.inf
+    sure = best != default and statistics.fmean(gains) > error
+    return Surface(default, best if sure else default, accuracies, epochs)
