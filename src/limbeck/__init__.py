@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from limbeck import objectives, specialists, students, teachers, transfer_sets
     from limbeck.annotation import annotate
     from limbeck.bias_correction import BiasCorrection, correct_bias
+    from limbeck.budgeting import Budget, Fit, fit
     from limbeck.comparison import Comparison, compare
     from limbeck.doctoring import Finding, doctor
     from limbeck.errors import (
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
 WHERE = {
     "annotation": ["annotate"],
     "bias_correction": ["BiasCorrection", "correct_bias"],
+    "budgeting": ["Budget", "Fit", "fit"],
     "comparison": ["Comparison", "compare"],
     "doctoring": ["Finding", "doctor"],
     "errors": [
@@ -98,17 +100,18 @@ PACKAGES = ("objectives", "specialists", "students", "teachers", "transfer_sets"
 MODULE_OF = {name: module for module, names in WHERE.items() for name in names}
 
 __all__ = [
-    "SGD", "AdamW", "AttentionTransfer", "Batch", "BiasCorrection", "Comparison", "Constant",
-    "Cosine", "DataError", "DecoupledSoftTargets", "Dist", "Ensemble", "Estimator", "Evaluation",
-    "Experiment", "Export", "Finding", "Flip", "HardLabels", "Hints", "Knowledge", "KnowledgeStore",
-    "LearningCurve", "LimbeckError", "LiveTeacher", "LogitMatching", "NoKnowledgeWarning",
-    "Objective", "OneCycle", "OnnxModel", "Outputs", "Plan", "Recipe", "RecipeError",
-    "RelationalDistances", "Run", "Shift", "SimilarityPreserving", "SoftTargets", "Splits",
-    "StoreError", "StoreMismatch", "Student", "Sweep", "Teacher", "TeacherError", "TopK",
+    "SGD", "AdamW", "AttentionTransfer", "Batch", "BiasCorrection", "Budget", "Comparison",
+    "Constant", "Cosine", "DataError", "DecoupledSoftTargets", "Dist", "Ensemble", "Estimator",
+    "Evaluation", "Experiment", "Export", "Finding", "Fit", "Flip", "HardLabels", "Hints",
+    "Knowledge", "KnowledgeStore", "LearningCurve", "LimbeckError", "LiveTeacher", "LogitMatching",
+    "NoKnowledgeWarning", "Objective", "OneCycle", "OnnxModel", "Outputs", "Plan", "Recipe",
+    "RecipeError", "RelationalDistances", "Run", "Shift", "SimilarityPreserving", "SoftTargets",
+    "Splits", "StoreError", "StoreMismatch", "Student", "Sweep", "Teacher", "TeacherError", "TopK",
     "TorchModule", "Training", "TransferSet", "Transferability", "Transformers", "Views",
-    "annotate", "compare", "correct_bias", "distill", "doctor", "evaluate", "export", "hub_folder",
-    "learning_curve", "munge", "objectives", "plan", "predict", "report", "specialists", "students",
-    "sweep", "teachers", "transfer", "transfer_sets", "transferability", "verify",
+    "annotate", "compare", "correct_bias", "distill", "doctor", "evaluate", "export", "fit",
+    "hub_folder", "learning_curve", "munge", "objectives", "plan", "predict", "report",
+    "specialists", "students", "sweep", "teachers", "transfer", "transfer_sets", "transferability",
+    "verify",
 ]  # fmt: skip
 
 
