@@ -55,7 +55,7 @@ TWIN_PASSES = 20
 """A net that does not fit a slice within so many passes over it is hardly going to."""
 
 PROBE_EXAMPLES = 60_000
-PROBE_WORK = 5e10
+PROBE_WORK = 3e10
 """A probe's training sees so many examples, and so many weights times examples: a few seconds."""
 
 

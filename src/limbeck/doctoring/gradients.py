@@ -38,8 +38,8 @@ def gradient_ratio(case: Case) -> list[Finding]:
         found.append(
             Finding(
                 "gradients",
-                f"the gradient of {weight:g} * {term!r} is {norm / norms[strongest]:.1e} of that of "
-                f"{terms[strongest][0]:g} * {terms[strongest][1]!r}, so it hardly counts. Raise "
+                f"the gradient of {weight:g} * {term!r} is {norm / norms[strongest]:.1e} of that "
+                f"of {terms[strongest][0]:g} * {terms[strongest][1]!r}, so it hardly counts. Raise "
                 "its weight, or take it out.",
                 wasted=teaches and not others_teach(terms, norms, norms[strongest]),
             )

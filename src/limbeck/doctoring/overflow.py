@@ -20,6 +20,9 @@ SURE = 1e4
 IMPRECISE = 0.01
 """By which share a loss in float32 may be wrong; a training cannot see less."""
 
+RISEN = 10.0
+"""How many times the loss before training a loss is that has diverged; noise is far below."""
+
 ROWS = 64
 
 
@@ -33,16 +36,19 @@ def answers(case: Case) -> list[Finding]:
 
 
 def finite_updates(case: Case) -> list[Finding]:
-    """A training that ends in NaN or infinity."""
+    """A training that ends in NaN or infinity, or far above where it began."""
+    optimizer = case.experiment.recipe.training.optimizer
     named = [("the loss", case.trial), *(("the loss of the twin", twin) for twin in case.twins)]
     for what, trial in named:
-        if trial is not None and trial.student is None:
+        if trial is None:
+            continue
+        if trial.student is None or trial.loss > RISEN * trial.first:
             return [
                 Finding(
                     "overflow",
-                    f"{what} became {trial.loss} in update {trial.updates} of a short training "
-                    f"with {case.experiment.recipe.training.optimizer!r}. Lower the learning rate, "
-                    "or clip the gradient (clip=1.0).",
+                    f"{what} went from {trial.first:.3g} to {trial.loss:.3g} in {trial.updates} "
+                    f"updates of a short training with {optimizer!r}. Lower the learning rate, or "
+                    "clip the gradient (clip=1.0).",
                     wasted=True,
                 )
             ]

@@ -18,7 +18,7 @@ from limbeck.evaluation.significance import Interval, student_t
 __all__ = ["lead", "mean_of_rows", "order_of_classes", "teacher_is_better"]
 
 REORDERED = 0.05
-"""What another order of the classes must surely gain in accuracy; chance gains less."""
+"""What another order of the classes must gain in accuracy on rows that it was not found on."""
 
 NOT_AHEAD = 0.02
 """A lead that is surely below this, and measured at none, is no lead worth a distillation."""
@@ -72,7 +72,7 @@ def order_of_classes(case: Case) -> list[Finding]:
     labels, said = case.judged.labels, case.teacher_scores.argmax(dim=1)
     order = best_order(said[::2], labels[::2], len(case.judged.classes))
     gain = mean_of_rows(gained(order[said[1::2]] == labels[1::2], said[1::2] == labels[1::2]))
-    if gain.low < REORDERED:
+    if gain.low <= 0 or gain.estimate < REORDERED:
         return []
     column = int((order != torch.arange(len(order))).nonzero()[0, 0])
     names = case.judged.classes

@@ -10,8 +10,10 @@ from limbeck.learning_curves import learning_curve
 
 __all__ = ["transfer_size"]
 
-GAIN = 0.03
-"""What twice as many rows must surely bring; less is within what other settings bring."""
+GAIN, SURELY = 0.03, 0.01
+"""What twice as many rows must bring, and surely bring; less comes from other settings too."""
+
+HELD_OUT = 0.4
 
 SIZES = (1 / 8, 1 / 4, 1 / 2, 1.0)
 SEEDS = 3
@@ -42,13 +44,14 @@ def transfer_size(case: Case) -> list[Finding]:
         case.knowledge,
         examples,
         case.objective,
-        case.training(len(examples) * 4 // 5, most=EXAMPLES),
+        case.training(round((1 - HELD_OUT) * len(examples)), most=EXAMPLES),
         sizes=SIZES,
         seeds=SEEDS,
+        held_out=HELD_OUT,
         progress=case.experiment.progress,
     )
     now, gain = curve.fits.at(float(rows)), curve.fits.gain(float(rows), 2.0 * rows)
-    if gain.low < GAIN:
+    if gain.estimate < GAIN or gain.low < SURELY:
         return []
     return [
         Finding(

@@ -20,11 +20,13 @@ class Trial:
     Attributes:
         student: Trained, on the CPU, in evaluation mode; None if the loss was not finite.
         updates: How many were made.
-        loss: The last one.
+        first: The loss before the first of them.
+        loss: Before the last of them.
     """
 
     student: Student | None
     updates: int
+    first: float
     loss: float
 
 
@@ -34,13 +36,13 @@ def try_out(job: Job, seed: int) -> Trial:
     Raises:
         LimbeckError: if student, objective, knowledge and transfer set do not fit together.
     """
-    loss = math.nan
+    losses: list[float] = []
     with torch.random.fork_rng():
         fitting = Fitting(job, seed)
         for batch in batches(job, seed):
             told = learn(fitting, batch)
-            loss = float(told)
-            if not math.isfinite(loss):
-                return Trial(None, fitting.step + 1, loss)
+            losses.append(float(told))
+            if not math.isfinite(losses[-1]):
+                return Trial(None, len(losses), losses[0], losses[-1])
             fitting.advance(told)
-        return Trial(fitting.finish(False)[0], fitting.step, loss)
+        return Trial(fitting.finish(False)[0], len(losses), losses[0], losses[-1])
