@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from limbeck.reporting import report
     from limbeck.store import KnowledgeStore, LiveTeacher, verify
     from limbeck.students import Student
+    from limbeck.students.pruned import prune
     from limbeck.sweeping import Sweep, sweep
     from limbeck.teachers import (
         Ensemble,
@@ -89,6 +90,7 @@ WHERE = {
     "reporting": ["report"],
     "store": ["KnowledgeStore", "LiveTeacher", "verify"],
     "students": ["Student"],
+    "students.pruned": ["prune"],
     "sweeping": ["Sweep", "sweep"],
     "teachers": ["Ensemble", "Estimator", "OnnxModel", "Teacher", "TorchModule", "Transformers"],
     "training": ["Run", "Training", "distill"],
@@ -109,7 +111,7 @@ __all__ = [
     "Splits", "StoreError", "StoreMismatch", "Student", "Sweep", "Teacher", "TeacherError", "TopK",
     "TorchModule", "Training", "TransferSet", "Transferability", "Transformers", "Views",
     "annotate", "compare", "correct_bias", "distill", "doctor", "evaluate", "export", "fit",
-    "hub_folder", "learning_curve", "munge", "objectives", "plan", "predict", "report",
+    "hub_folder", "learning_curve", "munge", "objectives", "plan", "predict", "prune", "report",
     "specialists", "students", "sweep", "teachers", "transfer", "transfer_sets", "transferability",
     "verify",
 ]  # fmt: skip

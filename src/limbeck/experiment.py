@@ -180,6 +180,8 @@ class Experiment:
     def run(self) -> Run:
         """The trained student; an interrupted training goes on from its checkpoint."""
         recipe = self.recipe
+        if recipe.begins_as_teacher:
+            self.teacher()
         store = self.store() if self.objective().needs - {"labels"} else None
         made_from = self.run_digest(store)
         record = self.record("student")
@@ -210,7 +212,7 @@ class Experiment:
         validation = self.data().validation
         return digest(
             self.recipe.student.settings,
-            code_of(self.recipe.student),
+            self.begun_from(),
             repr(self.objective()),
             repr(self.recipe.training),
             self.transfer_set().inputs_fingerprint,
@@ -218,6 +220,11 @@ class Experiment:
             "" if store is None else store.fingerprint,
             "" if validation is None else validation.inputs_fingerprint,
         )
+
+    def begun_from(self) -> str:
+        """What the files of the student hash to; its teacher's if it begins as that."""
+        recipe = self.recipe
+        return self.teaching().digest() if recipe.begins_as_teacher else code_of(recipe.student)
 
     def run_digest(self, store: KnowledgeStore | None) -> str:
         """What the student depends on."""

@@ -24,6 +24,7 @@ from limbeck.errors import LimbeckError
 from limbeck.fingerprint import digest, module_digest
 from limbeck.job import History, Job
 from limbeck.precision import multiplies_in_bfloat16
+from limbeck.pruning import Masks, compacted
 from limbeck.students import Student
 from limbeck.transfer_sets import TransferSet
 from limbeck.types import Batch, Outputs
@@ -59,6 +60,8 @@ class Fitting:
         self.objective.to(self.device)
         self.optimizer = job.training.optimizer.build([self.student.module, self.objective])
         self.average = averaged(self.student.module, job.training.average)
+        pruning = self.student.pruning
+        self.masks = None if pruning is None else Masks(self.student.module, pruning, job)
         self.best: dict[str, Tensor] = {}
         self.history = History()
         self.step = 0
@@ -87,6 +90,7 @@ class Fitting:
             *(() if job.validation is None else (job.validation.inputs_fingerprint,)),
             *(({"frozen": self.student.frozen},) if self.student.frozen else ()),
             *((tokenization.fingerprint,) if tokenization is not None else ()),
+            *(({"pruning": repr(pruning)},) if (pruning := self.student.pruning) else ()),
         )
 
     @property
@@ -146,8 +150,12 @@ class Fitting:
         self.optimizer.zero_grad(set_to_none=True)
         if training.max_norm is not None:
             constrain(self.student.module, training.max_norm)
+        if self.masks is not None:
+            self.masks.update(self.step)
         if self.average is not None:
             self.average.update_parameters(self.student.module)
+            if self.masks is not None:
+                self.masks.clear(self.average.module)
 
     def advance(self, loss: Float[Tensor, ""]) -> None:
         """Count an update; at the end of an epoch, measure; now and then, save."""
@@ -237,6 +245,8 @@ class Fitting:
         self.student.module.load_state_dict(section(tensors, "student."))
         if values["complete"]:
             return True
+        if self.masks is not None:
+            self.masks.read()
         self.objective.load_state_dict(section(tensors, "objective."))
         unflatten_optimizer(self.optimizer, tensors)
         if self.average is not None:
@@ -264,6 +274,7 @@ class Fitting:
             self.student = self.trained()
         student = self.student.to("cpu")
         in_memory(student.module, torch.contiguous_format).eval()
+        student = compacted(student)
         student.classes = self.job.transfer_set.classes
         student.input_shape = self.job.transfer_set.input_shape
         student.tokenization = student.tokenization or self.job.transfer_set.tokenization

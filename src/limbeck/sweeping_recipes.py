@@ -58,6 +58,8 @@ def job_for(shared: Experiment, variant: Recipe) -> Job:
     """What one student of the sweep is trained on and how."""
     objective = variant.build_objective()
     data = shared.data()
+    if variant.begins_as_teacher:
+        shared.teacher()
     return job_of(
         build_student(variant.student, data.train),
         shared.store() if objective.needs - {"labels"} else None,

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,13 @@ from limbeck.recipe.teachers import (
     TeacherPlan,
     Trained,
     members_of,
+    network_of,
     read_teacher,
     read_training,
     read_views,
 )
 from limbeck.recipes import shipped
+from limbeck.students import pruned
 
 __all__ = ["Recipe"]
 
@@ -124,8 +126,15 @@ class Recipe:
             elif isinstance(plan, Trained):
                 check_files(plan.student)
         check_files(self.data)
-        check_files(self.student)
+        if not self.begins_as_teacher:
+            check_files(self.student)
         return self
+
+    @property
+    def begins_as_teacher(self) -> bool:
+        """Whether the student begins as the network that the recipe itself trains as teacher."""
+        folder = self.student.arguments.get("trained")
+        return isinstance(self.teacher, Trained) and folder == network_of(self.teacher, self.output)
 
     def build_objective(self) -> Objective:
         """The objective, its layers not yet bound to a student.
@@ -178,6 +187,7 @@ def read_recipe(tree: Node, default_name: str) -> Recipe:
     values.setdefault("seed", 0)
     values.setdefault("seeds", None)
     values.setdefault("output", Path("runs") / name)
+    values["student"] = begun(values["student"], values["teacher"], values["output"])
     values["annotate"] = read_annotate(stated.get("annotate", Node({}, tree.place)))
     return Recipe(**values, tree=tree)
 
@@ -215,7 +225,20 @@ def read_data(node: Node) -> Piece:
 
 
 def read_student(node: Node) -> Piece:
-    return read_piece(node, vocabulary.students(), "student", given=FROM_DATA)
+    return read_piece(node, vocabulary.students(), "student", given=(*FROM_DATA, "trained"))
+
+
+def begun(student: Piece, teacher: TeacherPlan | None, output: Path) -> Piece:
+    """The student; one that begins as a trained network begins as the teacher, if none is named."""
+    if student.target is not pruned or "trained" in student.arguments:
+        return student
+    folder = network_of(teacher, output)
+    if folder is None:
+        raise student.place.error(
+            f"{student.name} begins as a trained network and the recipe's teacher is not one. "
+            "Name its folder with 'trained: ...', or take a train or a load teacher."
+        )
+    return replace(student, arguments={**student.arguments, "trained": folder})
 
 
 def read_annotate(node: Node) -> Mapping[str, Any]:

@@ -27,7 +27,9 @@ __all__ = [
     "Scored",
     "TeacherPlan",
     "Trained",
+    "folder_name",
     "members_of",
+    "network_of",
     "read_teacher",
 ]
 
@@ -134,6 +136,18 @@ def members_of(plan: TeacherPlan | None) -> tuple[Member, ...]:
     if plan is None:
         return ()
     return plan.members if isinstance(plan, Ensembled) else (plan,)
+
+
+def folder_name(name: str) -> str:
+    """What the folder of a teacher of this name is called in the run folder."""
+    return "".join(c if c.isalnum() and c.isascii() else "_" for c in name) or "teacher"
+
+
+def network_of(plan: TeacherPlan | None, output: Path) -> Path | None:
+    """The folder of the network that is the teacher, there or still to come; None if none is."""
+    if isinstance(plan, Trained):
+        return output / "teachers" / folder_name(plan.name)
+    return plan.path if isinstance(plan, Loaded) else None
 
 
 def read_teacher(node: Node, owner: str = "teacher") -> TeacherPlan:

@@ -3,6 +3,7 @@
 from limbeck.students.capture import capture, check_layers
 from limbeck.students.cnn import cnn
 from limbeck.students.mlp import mlp
+from limbeck.students.pruned import pruned
 from limbeck.students.saving import load, save
 from limbeck.students.student import Student
 from limbeck.students.text_cnn import text_cnn
@@ -19,6 +20,7 @@ __all__ = [
     "from_file",
     "load",
     "mlp",
+    "pruned",
     "save",
     "text_cnn",
     "text_gru",

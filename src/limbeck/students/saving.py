@@ -1,14 +1,16 @@
 """A student on disk: student.safetensors and student.json, never a pickle.
 
-student.json holds the architecture as a recipe states it, the hidden layers, the frozen ones, the
-class names, the input's shape, and the SHA-256 of the weights' file. A student of texts has
-tokenizer.json beside them, and its length and SHA-256 in student.json, which is written last, so
-that a kill in between is noticed when the student is loaded.
+student.json holds the architecture as a recipe states it, the hidden layers, the frozen ones, what
+a pruned student loses (its zeros stay zero when it is trained further), the class names, the
+input's shape, and the SHA-256 of the weights' file. A student of texts has tokenizer.json beside
+them, and its length and SHA-256 in student.json, which is written last, so that a kill in between
+is noticed when the student is loaded.
 """
 
 import hashlib
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ import limbeck
 from limbeck.errors import LimbeckError
 from limbeck.students.architecture import from_architecture
 from limbeck.students.capture import check_layers
+from limbeck.students.pruned import Pruning
 from limbeck.students.student import Student
 from limbeck.students.user_function import is_reference
 from limbeck.students.weights import fill
@@ -27,6 +30,8 @@ __all__ = ["FORMAT", "description", "load", "save"]
 
 FORMAT = 1
 """The number of student.json's format."""
+
+OF_PRUNING = {"sparsity", "structured"}
 
 
 def save(student: Student, folder: str | Path) -> Path:
@@ -47,6 +52,7 @@ def save(student: Student, folder: str | Path) -> Path:
         "architecture": student.architecture,
         "hidden": list(student.hidden),
         "frozen": list(student.frozen),
+        **({} if student.pruning is None else {"pruning": asdict(student.pruning)}),
         "classes": list(student.classes),
         "input_shape": list(student.input_shape),
         "parameters": student.parameters_count(),
@@ -105,6 +111,7 @@ def load(folder: str | Path, *, module: nn.Module | Student | None = None) -> St
     student.classes = tuple(facts["classes"])
     student.input_shape = tuple(facts["input_shape"])
     student.tokenization = load_tokenization(facts.get("tokenization"), folder)
+    student.pruning = None if "pruning" not in facts else Pruning(**facts["pruning"])
     student.build = None
     student.module.eval()
     return student
@@ -139,6 +146,7 @@ def description(folder: Path) -> dict[str, Any]:
     tokenization = facts.get("tokenization")
     well_formed = (
         isinstance(facts.get("architecture"), dict)
+        and set(facts.get("pruning", OF_PRUNING)) == OF_PRUNING
         and (tokenization is None or {"max_length", "sha256"} == set(tokenization))
         and isinstance(facts.get("weights_sha256"), str)
         and all(isinstance(facts.get(key), list) for key in lists)

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,9 @@ from limbeck.students.capture import capture, check_layers, logits_of
 from limbeck.students.reading import inputs_for, lengths_by_layer
 from limbeck.transfer_sets.tokenization import Tokenization
 from limbeck.types import Batch, Outputs
+
+if TYPE_CHECKING:
+    from limbeck.students.pruned import Pruning
 
 __all__ = ["Student"]
 
@@ -39,6 +42,7 @@ class Student:
         classes: Class names, known once it is trained.
         input_shape: Shape of one example, known once it is trained.
         tokenization: Of a student of texts, how it reads them, known once it is trained.
+        pruning: What it loses while it is trained, as `lb.prune` says; None: nothing.
         probe: Some real inputs (at most 256 examples), to check an export with.
     """
 
@@ -64,6 +68,7 @@ class Student:
         self.tokenization = tokenization
         self.classes: tuple[str, ...] = ()
         self.input_shape: tuple[int, ...] = ()
+        self.pruning: Pruning | None = None
         self.probe: Tensor | None = None
 
     def fresh(self, seed: int) -> "Student":

@@ -61,6 +61,8 @@ def reason_against(job: Job) -> str:
         return "the teacher is alive"
     if job.student.hidden:
         return "the student's hidden layers are read"
+    if job.student.pruning is not None:
+        return "what is pruned hangs on the weights of each student"
     if job.student.tokenization is not None:
         return "the student has a tokenizer of its own"
     for module in job.student.module.modules():
