@@ -44,7 +44,7 @@ def remaining(done: Collection[str]) -> list[str]:
 
 
 def section(result: Mapping[str, Any], figures: Sequence[str]) -> str:
-    """One study: its story, its table, why what does not hold does not, its figures."""
+    """One study: its story, what it concludes, its table, why a row does not hold, its figures."""
     name = result["study"]
     versions = result["versions"]
     lines = [f"## {name}", "", (study_module(name).__doc__ or "").strip(), ""]
@@ -52,6 +52,7 @@ def section(result: Mapping[str, Any], figures: Sequence[str]) -> str:
         f"Size `{result['size']}`, {result['seconds'] / 60:.0f} min with torch {versions['torch']} "
         f"on {versions['processor']}, {versions['threads']} threads.",
         "",
+        *([result["conclusion"], ""] if result.get("conclusion") else []),
         table(result["rows"]),
         "",
     ]

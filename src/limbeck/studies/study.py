@@ -44,6 +44,7 @@ class Study:
         data: A folder with mnist/, cifar10/, ... in the hub's layout; None: the hub itself.
         progress: Told what is done of a long step.
         say: Told, in a line, what happens.
+        conclusion: What the table says about the study's question, in a paragraph; "" for none.
         seconds: Time spent, in this and earlier sittings.
     """
 
@@ -53,6 +54,7 @@ class Study:
     data: Path | None = None
     progress: Progress | None = None
     say: Callable[[str], None] = print
+    conclusion: str = field(init=False, default="")
     seconds: float = field(init=False, default=0.0)
 
     def __post_init__(self) -> None:
@@ -194,6 +196,7 @@ class Study:
             "study": self.name,
             "size": self.size,
             "rows": [asdict(row) for row in rows],
+            "conclusion": self.conclusion,
             "seconds": round(self.seconds, 1),
             "versions": versions(),
         }
