@@ -4,7 +4,8 @@ ONNX Runtime's own tool runs the file on real rows and writes down what range ea
 weights are rounded to signed bytes with a range per channel, activations to unsigned ones:
 https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html, in its QDQ format.
 Only what multiplies weights is quantised, and what passes bytes on. A GRU stays float32, for which
-ONNX Runtime has no such operator, and so do the logits: in 255 steps two classes would often tie.
+ONNX Runtime has no such operator. So does a product that nothing reads as bytes; above all the
+logits, of which two would often tie in 255 steps.
 """
 
 import tempfile
@@ -29,6 +30,9 @@ OPERATORS = (
     "Clip", "Flatten", "MaxPool", "Relu", "Reshape", "Squeeze", "Transpose", "Unsqueeze",
 )  # fmt: skip
 """What is quantised: products with weights and embeddings; then what works on bytes as they are."""
+
+FLOAT_ANSWERS = ("Gemm", "MatMul")
+"""What ONNX Runtime multiplies in bytes and answers in float32, if asked to."""
 
 LIMBECK = "limbeck."
 
@@ -77,7 +81,7 @@ def quantize_file(
             f"{source} has nothing that ONNX Runtime can quantise: no product with a weight. "
             "Deploy the float file."
         )
-    keep_logits(model)
+    keep_floats(model)
     tidy(model)
     target.write_bytes(model.SerializeToString(deterministic=True))
 
@@ -94,16 +98,24 @@ class Rows:
         return None if batch is None else {"inputs": batch.contiguous().numpy()}
 
 
-def keep_logits(model: "onnx.ModelProto") -> None:
-    """Take the rounding of the logits out, where they are rounded."""
-    makers = {name: node for node in model.graph.node for name in node.output}
-    restored = makers["logits"]
-    rounded = makers.get(restored.input[0])
-    if restored.op_type != "DequantizeLinear" or rounded is None:
-        return
-    for node in (restored, rounded):
-        model.graph.node.remove(node)
-    makers[rounded.input[0]].output[:] = ["logits"]
+def keep_floats(model: "onnx.ModelProto") -> None:
+    """Take out the rounding of products that nothing reads as bytes, such as that of the logits."""
+    nodes = model.graph.node
+    makers = {name: node for node in nodes for name in node.output}
+    readers: dict[str, list[str]] = {}
+    for node in nodes:
+        for name in node.input:
+            readers.setdefault(name, []).append(node.op_type)
+    for restored in [node for node in nodes if node.op_type == "DequantizeLinear"]:
+        rounded = makers.get(restored.input[0])
+        product = None if rounded is None else makers.get(rounded.input[0])
+        if rounded is None or product is None or product.op_type not in FLOAT_ANSWERS:
+            continue
+        as_bytes = set(readers.get(restored.output[0], ())) & set(OPERATORS)
+        if not as_bytes and len(readers[rounded.input[0]]) == len(readers[restored.input[0]]) == 1:
+            nodes.remove(restored)
+            nodes.remove(rounded)
+            product.output[:] = restored.output
 
 
 def tidy(model: "onnx.ModelProto") -> None:

@@ -6,6 +6,7 @@ the same rows in ONNX Runtime, and are timed in turns.
 """
 
 import math
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +17,10 @@ from torch import Tensor
 from limbeck import parity
 from limbeck.errors import DataError, LimbeckError
 from limbeck.evaluation.in_turns import TimedPair, in_turns, session_of
-from limbeck.exporting import Export, arriving, in_full, require_onnx
+from limbeck.exporting import Export, arriving, export, in_full, require_onnx
+from limbeck.job import Progress
 from limbeck.quantization import quantize_file
+from limbeck.quantized_training import finish
 from limbeck.students import Student
 from limbeck.training import Run
 from limbeck.transfer_sets import TransferSet
@@ -113,12 +116,18 @@ class Quantized:
 
 
 def quantize(
-    run: Run, exported: Export, *, test: TransferSet | None = None, gate: float = GATE
+    run: Run,
+    exported: Export,
+    *,
+    test: TransferSet | None = None,
+    gate: float = GATE,
+    progress: Progress | None = None,
 ) -> Quantized:
     """Write the INT8 twin of an exported student beside it: student.int8.onnx.
 
-    It has the input, the output and the metadata of the float file. An older twin is removed: it
-    is of another student.
+    Where rounding costs more than the gate allows, the student is first trained a little more with
+    rounding in it. The twin has the input, the output and the metadata of the float file. An older
+    twin is removed: it is of another student.
 
     Args:
         run: What trained the student: its transfer set gives the ranges, its validation part the
@@ -127,6 +136,7 @@ def quantize(
         test: Labelled rows to measure the cost on beside the gate's; they decide nothing, unless
             there is no validation part.
         gate: How many points of accuracy may be lost, >= 0.
+        progress: Told of each update of the finishing.
 
     Raises:
         LimbeckError: if INT8 costs more than the gate allows (no file is left), the file is of
@@ -146,17 +156,25 @@ def quantize(
     check_same_student(run.student, exported, rows)
     path = exported.path.with_suffix(".int8.onnx")
     path.unlink(missing_ok=True)
+    padding, updates = padding_of(run.student), 0
     with arriving(path) as arrived:
-        quantize_file(exported.path, arrived, rows, padding_of(run.student))
+        quantize_file(exported.path, arrived, rows, padding)
         plain = cost = measured(part, exported.path, arrived, run.student, data)
+        if not passes(plain, gate):
+            finished, updates = finish(run, rows, progress)
+            with tempfile.TemporaryDirectory() as folder:
+                again = export(finished, Path(folder) / "student.onnx")
+                quantize_file(again.path, arrived, rows, padding)
+            cost = measured(part, exported.path, arrived, run.student, data)
         if not passes(cost, gate):
-            raise refusal(cost, gate)
+            raise refusal(plain, cost, updates, gate)
         tested = (
             None if test is None else measured("test", exported.path, arrived, run.student, test)
         )
-        times = in_turns(exported.path, arrived, rows[:1].numpy())
+        one = next(parity.batches(rows, padding))
+        times = in_turns(exported.path, arrived, one.numpy())
     sizes = path.stat().st_size, exported.path.stat().st_size
-    return Quantized(path, *sizes, gate, cost, plain, 0, tested, times, len(rows))
+    return Quantized(path, *sizes, gate, cost, plain, updates, tested, times, len(rows))
 
 
 def gate_rows(run: Run, test: TransferSet | None) -> tuple[str, TransferSet]:
@@ -221,7 +239,7 @@ def passes(cost: Cost, gate: float) -> bool:
     return cost.points <= gate + 1e-9
 
 
-def refusal(cost: Cost, gate: float) -> LimbeckError:
+def refusal(plain: Cost, cost: Cost, updates: int, gate: float) -> LimbeckError:
     """Why there is no INT8 file, and what to do."""
     one = 100 / cost.examples
     coarse = (
@@ -231,7 +249,8 @@ def refusal(cost: Cost, gate: float) -> LimbeckError:
         else ""
     )
     return LimbeckError(
-        f"INT8 costs more than its gate of {gate:g} points: {cost}. No INT8 file was written."
+        f"INT8 costs more than its gate of {gate:g} points: {plain}; after {updates:,} updates of "
+        f"finishing, {cost}. No INT8 file was written."
         f"{coarse} Allow more (gate={cost.points:.2g}), distil a wider student, or deploy the "
         "float file."
     )
