@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from limbeck.optimization import SGD, AdamW, Constant, Cosine, OneCycle
     from limbeck.planning import Plan, plan
     from limbeck.predicting import predict
+    from limbeck.quantizing import Quantized, quantize
     from limbeck.recipe import Recipe
     from limbeck.reporting import report
     from limbeck.store import KnowledgeStore, LiveTeacher, verify
@@ -86,6 +87,7 @@ WHERE = {
     "optimization": ["SGD", "AdamW", "Constant", "Cosine", "OneCycle"],
     "planning": ["Plan", "plan"],
     "predicting": ["predict"],
+    "quantizing": ["Quantized", "quantize"],
     "recipe": ["Recipe"],
     "reporting": ["report"],
     "store": ["KnowledgeStore", "LiveTeacher", "verify"],
@@ -106,14 +108,14 @@ __all__ = [
     "Constant", "Cosine", "DataError", "DecoupledSoftTargets", "Dist", "Ensemble", "Estimator",
     "Evaluation", "Experiment", "Export", "Finding", "Fit", "Flip", "HardLabels", "Hints",
     "Knowledge", "KnowledgeStore", "LearningCurve", "LimbeckError", "LiveTeacher", "LogitMatching",
-    "NoKnowledgeWarning", "Objective", "OneCycle", "OnnxModel", "Outputs", "Plan", "Recipe",
-    "RecipeError", "RelationalDistances", "Run", "Shift", "SimilarityPreserving", "SoftTargets",
-    "Splits", "StoreError", "StoreMismatch", "Student", "Sweep", "Teacher", "TeacherError", "TopK",
-    "TorchModule", "Training", "TransferSet", "Transferability", "Transformers", "Views",
-    "annotate", "compare", "correct_bias", "distill", "doctor", "evaluate", "export", "fit",
-    "hub_folder", "learning_curve", "munge", "objectives", "plan", "predict", "prune", "report",
-    "specialists", "students", "sweep", "teachers", "transfer", "transfer_sets", "transferability",
-    "verify",
+    "NoKnowledgeWarning", "Objective", "OneCycle", "OnnxModel", "Outputs", "Plan", "Quantized",
+    "Recipe", "RecipeError", "RelationalDistances", "Run", "Shift", "SimilarityPreserving",
+    "SoftTargets", "Splits", "StoreError", "StoreMismatch", "Student", "Sweep", "Teacher",
+    "TeacherError", "TopK", "TorchModule", "Training", "TransferSet", "Transferability",
+    "Transformers", "Views", "annotate", "compare", "correct_bias", "distill", "doctor", "evaluate",
+    "export", "fit", "hub_folder", "learning_curve", "munge", "objectives", "plan", "predict",
+    "prune", "quantize", "report", "specialists", "students", "sweep", "teachers", "transfer",
+    "transfer_sets", "transferability", "verify",
 ]  # fmt: skip
 
 
