@@ -21,8 +21,9 @@ from limbeck.checkpoint import (
     unflatten_optimizer,
 )
 from limbeck.errors import LimbeckError
-from limbeck.fingerprint import digest, module_digest
+from limbeck.identity import identity_of
 from limbeck.job import History, Job
+from limbeck.max_norm import constrain
 from limbeck.precision import multiplies_in_bfloat16
 from limbeck.pruning import Masks, compacted
 from limbeck.students import Student
@@ -54,7 +55,7 @@ class Fitting:
         self.device = torch.device(job.device) if job.device else self.accelerator.device
         self.student = job.student.fresh(seed)
         self.objective = bind(copy.deepcopy(job.objective), self.student, job, seed)
-        self.identity = self.identify()
+        self.identity = identity_of(job, self.student, seed)
         self.student.to(self.device)
         in_memory(self.student.module, torch.channels_last)
         self.objective.to(self.device)
@@ -73,25 +74,6 @@ class Fitting:
         torch.manual_seed(seeding.seed_of(seed, "dropout", self.accelerator.process_index))
         if job.training.compile:
             self.student.module.compile()
-
-    def identify(self) -> str:
-        """What job and seed hash to; a checkpoint of another one is not this run's."""
-        job, tokenization = self.job, self.student.tokenization
-        return digest(
-            self.seed,
-            module_digest(self.student.module),
-            repr(self.student.module),
-            repr(job.objective),
-            repr(job.training),
-            job.updates,
-            job.transfer_set.inputs_fingerprint,
-            job.transfer_set.labels,
-            "" if job.knowledge is None else job.knowledge.fingerprint,
-            *(() if job.validation is None else (job.validation.inputs_fingerprint,)),
-            *(({"frozen": self.student.frozen},) if self.student.frozen else ()),
-            *((tokenization.fingerprint,) if tokenization is not None else ()),
-            *(({"pruning": repr(pruning)},) if (pruning := self.student.pruning) else ()),
-        )
 
     @property
     def path(self) -> Path | None:
@@ -292,20 +274,6 @@ def averaged(module: nn.Module, decay: float | None) -> AveragedModel | None:
     if decay is None:
         return None
     return AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
-
-
-def constrain(module: nn.Module, max_norm: float) -> None:
-    """Shorten the trained weight vectors into the linear layers' units to this length at most."""
-    for layer in module.modules():
-        if isinstance(layer, nn.Linear) and layer.weight.requires_grad:
-            shorten(layer.weight, max_norm)
-
-
-@torch.no_grad()
-def shorten(weight: Float[Tensor, "*s units inputs"], max_norm: float) -> None:
-    """Shorten each unit's weight vector, in place, to this length at most."""
-    length = weight.norm(dim=-1, keepdim=True)
-    weight.mul_((max_norm / length.clamp(min=1e-12)).clamp(max=1.0))
 
 
 @torch.no_grad()

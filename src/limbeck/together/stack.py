@@ -21,9 +21,10 @@ from limbeck.checkpoint import (
 )
 from limbeck.errors import LimbeckError
 from limbeck.fingerprint import digest
-from limbeck.fitting import CHECKPOINT_SECONDS, Fitting, shorten
+from limbeck.fitting import CHECKPOINT_SECONDS, Fitting
 from limbeck.job import History, Progress
 from limbeck.loop import runs_of_batches
+from limbeck.max_norm import shorten
 from limbeck.together.loss import StackedLoss
 from limbeck.together.model import StackedModel
 
