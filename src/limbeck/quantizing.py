@@ -251,6 +251,6 @@ def refusal(plain: Cost, cost: Cost, updates: int, gate: float) -> LimbeckError:
     return LimbeckError(
         f"INT8 costs more than its gate of {gate:g} points: {plain}; after {updates:,} updates of "
         f"finishing, {cost}. No INT8 file was written."
-        f"{coarse} Allow more (gate={cost.points:.2g}), distil a wider student, or deploy the "
-        "float file."
+        f"{coarse} Allow more (a gate of {math.ceil(100 * cost.points) / 100:g}), distil a wider "
+        "student, or deploy the float file."
     )
