@@ -106,6 +106,16 @@ class Fit:
     int8: Quantized | None
 
     @property
+    def file(self) -> Path:
+        """The winner's file that keeps to the budget."""
+        winner = next(tried for tried in self.candidates if tried.name == self.winner)
+        assert winner.file is not None
+        if winner.file.precision == "int8":
+            assert self.int8 is not None
+            return self.int8.path
+        return self.export.path
+
+    @property
     def finalists(self) -> tuple[Tried, ...]:
         """Those that were trained in full."""
         return tuple(tried for tried in self.candidates if tried.final is not None)

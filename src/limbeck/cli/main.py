@@ -16,6 +16,7 @@ from limbeck.cli.doctor import doctor
 from limbeck.cli.endings import ending
 from limbeck.cli.evaluate import evaluate
 from limbeck.cli.export import export
+from limbeck.cli.fit import fit
 from limbeck.cli.objectives import objectives
 from limbeck.cli.plan import plan
 from limbeck.cli.predict import predict
@@ -54,7 +55,7 @@ VERBS = {
         card,
     ),
     "Recipes": (recipes, copy, check, plan, doctor),
-    "Many students, published experiments": (sweep, study),
+    "Many students, published experiments": (fit, sweep, study),
     "Things": (show, verify, objectives, predict),
 }
 

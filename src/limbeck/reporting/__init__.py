@@ -1,3 +1,3 @@
-from limbeck.reporting.html import report, report_trained
+from limbeck.reporting.html import report, report_fit, report_trained
 
-__all__ = ["report", "report_trained"]
+__all__ = ["report", "report_fit", "report_trained"]

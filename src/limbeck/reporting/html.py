@@ -16,16 +16,18 @@ from typing import TYPE_CHECKING, Any
 
 from limbeck.errors import LimbeckError
 from limbeck.reporting.contents import page_of
+from limbeck.reporting.fitted import page_of_fit
 from limbeck.reporting.page import Page
 from limbeck.reporting.trained import page_of_trained
 
 if TYPE_CHECKING:
+    from limbeck.budgeting.result import Fit
     from limbeck.comparison import Comparison
     from limbeck.evaluation import Evaluation
     from limbeck.exporting import Export
     from limbeck.training import Run
 
-__all__ = ["report", "report_trained"]
+__all__ = ["report", "report_fit", "report_trained"]
 
 
 def report(comparison: "Comparison", path: str | Path, *, export: "Export | None" = None) -> Path:
@@ -76,6 +78,22 @@ def report_trained(
         LimbeckError: if the file cannot be written.
     """
     return written(page_of_trained(run, evaluation, export, recipe), Path(path))
+
+
+def report_fit(fit: "Fit", path: str | Path) -> Path:
+    """Write what `fit` found as a page like `report`'s: the front first, then the winner.
+
+    Args:
+        fit: What `fit` returned.
+        path: As for `report`.
+
+    Returns:
+        The path.
+
+    Raises:
+        LimbeckError: if the file cannot be written.
+    """
+    return written(page_of_fit(fit), Path(path))
 
 
 def written(page: Page, path: Path) -> Path:
