@@ -9,7 +9,6 @@ import torch
 
 from limbeck.doctoring.case import Case, hits
 from limbeck.doctoring.finding import Finding
-from limbeck.doctoring.presence import trained_student
 from limbeck.evaluation.scoring import score
 from limbeck.transfer_sets import TransferSet
 
@@ -26,7 +25,7 @@ ROWS = 500
 
 def capacity(case: Case) -> list[Finding]:
     """A student that does not fit its training rows."""
-    student, whose = trained_student(case.experiment, case.store), "the trained student"
+    student, whose = case.trained, "the trained student"
     if student is None and case.twins:
         twin = case.twins[0]
         student, whose = twin.student, f"after {twin.updates:,} updates on them, the student"

@@ -92,9 +92,14 @@ class Case:
         return presence.stored(self.experiment)
 
     @cached_property
+    def trained(self) -> Student | None:
+        """The student of a finished run, if there is one."""
+        return presence.trained_student(self.experiment, self.store)
+
+    @cached_property
     def comparison(self) -> "Comparison | None":
-        """The finished comparison, if there is one."""
-        return presence.compared(self.experiment, self.store)
+        """The comparison of a finished run, if there is one."""
+        return None if self.trained is None else presence.compared(self.experiment)
 
     @cached_property
     def teacher(self) -> Teacher | None:

@@ -37,6 +37,8 @@ def answers(case: Case) -> list[Finding]:
 
 def finite_updates(case: Case) -> list[Finding]:
     """A training that ends in NaN or infinity, or far above where it began."""
+    if case.trained is not None:
+        return []
     optimizer = case.experiment.recipe.training.optimizer
     named = [("the loss", case.trial), *(("the loss of the twin", twin) for twin in case.twins)]
     for what, trial in named:

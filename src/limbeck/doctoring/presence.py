@@ -53,14 +53,13 @@ def trained_student(experiment: "Experiment", store: KnowledgeStore | None) -> S
         return None
 
 
-def compared(experiment: "Experiment", store: KnowledgeStore | None) -> "Comparison | None":
-    """The finished comparison of exactly this recipe, if there is one."""
+def compared(experiment: "Experiment") -> "Comparison | None":
+    """The comparison in the run folder, if it is finished."""
     from limbeck.evaluation.verdict import Comparison
 
     path = experiment.folder / "comparison.json"
-    if trained_student(experiment, store) is None or not path.is_file():
-        return None
-    return Comparison.load(path)
+    finished = experiment.record("comparison").read().get("complete") is True
+    return Comparison.load(path) if finished and path.is_file() else None
 
 
 def made_teacher(experiment: "Experiment") -> Teacher | None:
