@@ -5,6 +5,11 @@ from dataclasses import replace
 
 import pytest
 
+from limbeck.budgeting.budget import Budget
+from limbeck.budgeting.halving import Rung
+from limbeck.budgeting.measuring import Measured
+from limbeck.budgeting.result import Finalist, Fit, Tried
+from limbeck.budgeting.softening import Softness, Surface
 from limbeck.comparison import ClassChange, Comparison
 from limbeck.evaluation import Bin, ClassScores, Evaluation, Interval, Latency, LeftOut
 
@@ -116,6 +121,54 @@ def comparison() -> Comparison:
             "epochs": 40,
         },
         versions={"limbeck": "0.1.0", "python": "3.11.7", "torch": "2.13.0", "system": "Linux"},
+    )
+
+
+@pytest.fixture(scope="session")
+def found(comparison: Comparison) -> Fit:
+    """A fit with a winner, another finalist, one stopped early, one over the budget."""
+
+    def tried(
+        name: str, ms: float, accuracies: tuple[float, ...], rung: float | None, fits: bool = True
+    ) -> Tried:
+        file = Measured("float32", round(4000 * ms), 0.8 * ms, ms, 300)
+        final = None
+        if accuracies:
+            test, gain = Interval(0.93, 0.91, 0.95), Interval(1.8, -0.2, 3.8)
+            final = Finalist(accuracies, test, gain, gain)
+        return Tried(
+            name,
+            {"mlp": {"hidden": [16], "classes": 10}},
+            1000,
+            (file,),
+            file if fits else None,
+            () if rung is None else ((3, rung),),
+            final,
+        )
+
+    soft = Softness(1.0, 0.0)
+    return Fit(
+        budget=Budget(2.0),
+        machine={"processor": "Imagined CPU at 3 GHz", "threads": 1},
+        candidates=(
+            tried("mlp 16", 1.0, (0.93, 0.94), 0.9),
+            tried("mlp 32", 1.6, (0.94, 0.95), 0.91),
+            tried(MARKUP, 0.5, (), 0.8),
+            tried("mlp 128", 2.6, (), None, fits=False),
+        ),
+        rungs=(Rung(3, {"mlp 16": 0.9, "mlp 32": 0.91, MARKUP: 0.8}, ("mlp 32", "mlp 16")),),
+        softness=Surface(soft, Softness(1.5, 0.2), {soft: (0.9,)}, 3),
+        winner="mlp 32",
+        front=("mlp 16", "mlp 32"),
+        verdict="TIES",
+        sentence="mlp 32, distilled, TIES with the current student (mlp 16 from scratch).",
+        difference_points=Interval(1.8, -0.2, 3.8),
+        current_accuracy=Interval(0.912, 0.89, 0.93),
+        comparison=comparison,
+        next_steps=("1 ms and 4.0 kB would cost 1.00 points of validation accuracy: mlp 16.",),
+        run=None,  # type: ignore[arg-type]
+        export=None,  # type: ignore[arg-type]
+        int8=None,
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from limbeck.reporting import report
+from limbeck.reporting import report, report_fit
 
 FLAGS = [
     "--headless",
@@ -262,3 +262,52 @@ def test_the_verdict_is_seen_first(browser, page):
     script = "return document.querySelector('.word').getBoundingClientRect().toJSON()"
     box = browser.run(script)
     assert 0 <= box["top"] < box["bottom"] < 300
+
+
+@pytest.fixture(scope="module")
+def fitted_page(found, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return report_fit(found, tmp_path_factory.mktemp("fit") / "report.html")
+
+
+def test_hovering_a_point_of_the_front_shows_its_recipe(browser, fitted_page):
+    """A front of dots that nobody can make again."""
+    browser.visit(fitted_page)
+    picture(browser, "fit")
+    browser.run("document.querySelector('#chart-front').scrollIntoView()")
+    places = browser.run(
+        """return [...document.querySelectorAll('#chart-front svg .mark-symbol path')]
+            .map(mark => { const box = mark.getBoundingClientRect();
+                           return [box.x + box.width / 2, box.y + box.height / 2]; })"""
+    )
+    assert len(places) == 3
+    told = []
+    for x, y in places:
+        for aside in (3, 0):
+            browser.command("Input.dispatchMouseEvent", type="mouseMoved", x=x - aside, y=y)
+        for _ in range(100):
+            tip = browser.run(
+                "return document.querySelector('#vg-tooltip-element.visible')?.textContent"
+            )
+            if tip and tip not in told:
+                told.append(tip)
+                break
+            time.sleep(0.05)
+    assert len(told) == 3
+    for name, temperature in (("mlp 16", "1.5"), ("mlp 32", "1.5"), ("bold", "1")):
+        tip = next(text for text in told if name in text)
+        assert "hidden" in tip
+        assert f"temperature {temperature}" in tip
+    assert browser.run("return document.querySelectorAll('b.hostile').length") == 0
+
+
+@pytest.mark.parametrize("width", [390, 320])
+def test_the_front_fits_a_phone(browser, fitted_page, width):
+    """A table of candidates that drags the page sideways."""
+    browser.visit(fitted_page, width=width)
+    picture(browser, f"fit-{width}")
+    assert browser.run("return document.documentElement.scrollWidth") <= width
+    states = browser.run(
+        "return [...document.querySelectorAll('.chart')].map(c => c.dataset.state)"
+    )
+    assert set(states) == {"drawn"}
+    assert browser.logs("browser") == []

@@ -128,7 +128,7 @@ def recipe(tried: "Tried", fit: "Fit") -> str:
     return "; ".join(parts or [tried.name])
 
 
-def front_chart(fit: "Fit") -> "altair.LayerChart":
+def front_chart(fit: "Fit") -> "altair.LayerChart | altair.FacetChart":
     """Accuracy over latency, the front as a line and the budget as a rule."""
     import altair as alt
 
@@ -137,7 +137,7 @@ def front_chart(fit: "Fit") -> "altair.LayerChart":
     x = alt.X("ms:Q", title=title, scale=alt.Scale(type="log", nice=False, padding=12))
     y = alt.Y("accuracy:Q", title="Right, in %", scale=alt.Scale(zero=False, padding=12))
     places = [FRONT, FINALIST, STOPPED]
-    marks = base = alt.Chart(figures.data(rows))
+    base = alt.Chart(figures.data(rows))
     line = (
         base.transform_filter(f"datum.place == '{FRONT}'")
         .mark_line(interpolate="step-after", color="var(--distilled)", strokeWidth=1.5)
@@ -164,12 +164,9 @@ def front_chart(fit: "Fit") -> "altair.LayerChart":
             "place:N",
         ],
     )
-    layers: list[Any] = [line, marks]
-    if fit.budget.milliseconds is not None:
-        limit = alt.Chart(figures.data([{"ms": fit.budget.milliseconds}]))
-        layers.insert(0, limit.mark_rule(color="var(--bad)", strokeDash=[4, 3]).encode(x=x))
-    chart: altair.LayerChart = alt.layer(*layers)
-    return chart
+    limit = alt.Chart(figures.data([{"ms": fit.budget.milliseconds}]))
+    rule = limit.mark_rule(color="var(--bad)", strokeDash=[4, 3]).encode(x=x)
+    return alt.layer(rule, line, marks)
 
 
 def table(fit: "Fit") -> Table:
