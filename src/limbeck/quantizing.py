@@ -26,7 +26,15 @@ from limbeck.training import Run
 from limbeck.transfer_sets import TransferSet
 from limbeck.types import UNLABELLED
 
-__all__ = ["CALIBRATION_ROWS", "GATE", "Cost", "Quantized", "calibration_rows", "quantize"]
+__all__ = [
+    "CALIBRATION_ROWS",
+    "GATE",
+    "Cost",
+    "Quantized",
+    "calibration_rows",
+    "padding_of",
+    "quantize",
+]
 
 CALIBRATION_ROWS = 1000
 """From how many rows of the transfer set, evenly spread, the ranges of activations are taken."""
