@@ -157,7 +157,16 @@ def found(comparison: Comparison) -> Fit:
             tried("mlp 128", 2.6, (), None, fits=False),
         ),
         rungs=(Rung(3, {"mlp 16": 0.9, "mlp 32": 0.91, MARKUP: 0.8}, ("mlp 32", "mlp 16")),),
-        softness=Surface(soft, Softness(1.5, 0.2), {soft: (0.9,)}, 3),
+        softness=Surface(
+            soft,
+            Softness(1.5, 0.2),
+            {
+                Softness(T, h): (0.9 + 0.01 * T, 0.93 - h / 9)
+                for T in (1.0, 1.5)
+                for h in (0.0, 0.2)
+            },
+            3,
+        ),
         winner="mlp 32",
         front=("mlp 16", "mlp 32"),
         verdict="TIES",

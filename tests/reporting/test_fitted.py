@@ -1,5 +1,6 @@
 """The page of a fit: what it says, and every number from the fit itself."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from markupsafe import escape
 
 from limbeck.reporting import report_fit
 from limbeck.reporting.fitted import rows_of
+from limbeck.reporting.softness import softness
 
 
 @pytest.fixture(scope="module")
@@ -55,3 +57,14 @@ def test_the_points_are_the_candidates_within_the_budget(found) -> None:
 def test_the_same_fit_gives_the_same_page(found, text, tmp_path: Path) -> None:
     """A page that differs from day to day for the same figures."""
     assert report_fit(found, tmp_path / "again.html").read_text() == text
+
+
+def test_the_surface_is_drawn_where_there_was_a_search(found, text) -> None:
+    """A temperature that fell from the sky."""
+    assert "chart-softness" in text
+    assert "temperature 1, hard labels 0%, from the teacher" in text
+    assert "the finals took temperature 1.5, hard labels 20%" in text
+    assert found.softness is not None
+    alone = replace(found.softness, accuracies={})
+    assert softness(alone) is None
+    assert softness(None) is None

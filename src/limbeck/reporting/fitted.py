@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from limbeck.reporting import figures
 from limbeck.reporting.contents import SIGNS, page_of
 from limbeck.reporting.page import Cell, Figure, Page, Row, Section, Table, Tile
+from limbeck.reporting.softness import softness
 from limbeck.reporting.wording import (
     NONE,
     count,
@@ -30,6 +31,7 @@ FRONT, FINALIST, STOPPED = "on the front", "trained in full", "stopped early"
 def page_of_fit(fit: "Fit") -> Page:
     """The page of the winner, with the candidates and the front first."""
     page = page_of(fit.comparison, fit.export)
+    soft = softness(fit.softness)
     trained = sum(tried.file is not None for tried in fit.candidates)
     return replace(
         page,
@@ -40,7 +42,7 @@ def page_of_fit(fit: "Fit") -> Page:
         sign=SIGNS[fit.verdict],
         sentence=fit.sentence,
         tiles=tiles(fit),
-        sections=(candidates(fit), *page.sections),
+        sections=(candidates(fit), *(() if soft is None else (soft,)), *page.sections),
         advice=(*fit.next_steps, *page.advice),
         facts=(*page.facts, *((name, str(value)) for name, value in fit.machine.items())),
     )
