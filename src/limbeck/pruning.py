@@ -144,7 +144,7 @@ def compacted(student: Student) -> Student:
 
 
 @torch.no_grad()
-def copy_kept(old: nn.Module, new: nn.Module, kept: list[Bool[Tensor, " units"]]) -> None:
+def copy_kept(old: nn.Module, new: nn.Module, kept: list[Bool[Tensor, " _"]]) -> None:
     """Copy the weights of the units that are kept; layers follow one another in their order."""
     before: Tensor | None = None
     now, coming = torch.empty(0), iter(kept)

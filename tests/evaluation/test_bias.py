@@ -7,12 +7,15 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 import torch
+from jaxtyping import TypeCheckError
 from sklearn.metrics import confusion_matrix, mean_squared_error
 
 from limbeck.errors import LimbeckError
 from limbeck.evaluation import Bias, bias, flipped
 
 NAMES = ["a", "b", "c", "d"]
+NOTICED = (LimbeckError, TypeCheckError)
+"""With --jaxtyping-packages=limbeck the type hook is the first to notice."""
 
 
 def answers(seed: int, examples: int = 240, runs: int = 3) -> tuple[np.ndarray, ...]:
@@ -187,12 +190,12 @@ def test_flips_are_listed_with_their_rows() -> None:
 def test_answers_that_do_not_fit_are_refused(change, words) -> None:
     """Unlabelled examples that count as errors, or broadcasting over runs."""
     labels, teacher, students = answers(7)
-    with pytest.raises(LimbeckError, match=words):
+    with pytest.raises(NOTICED, match=f"{words}|Type-check error"):
         measured(*change(teacher, students, labels))
 
 
 def test_an_unknown_reduction_is_refused() -> None:
     """A misspelt one that counts as the other."""
     labels, teacher, students = answers(8)
-    with pytest.raises(LimbeckError, match="no reduction 'official'. Use 'paper' or"):
+    with pytest.raises(NOTICED, match="no reduction 'official'. Use 'paper' or|Type-check error"):
         measured(teacher, students, labels, reduction="official")
