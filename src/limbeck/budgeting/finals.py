@@ -4,6 +4,7 @@ The winner is the most accurate on the validation part. Only then is the test pa
 that keeps to the budget as INT8 alone is judged by its INT8 files; its twins stay float32.
 """
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,10 +130,9 @@ def int8_file(run: Run, folder: Path) -> Path:
     path = folder / "int8" / f"{module_digest(run.student.module)[:32]}.onnx"
     if not path.is_file():
         rows, padding = calibration_rows(run.student, run.transfer_set), padding_of(run.student)
-        with arriving(path) as part:
-            full = part.with_suffix(".float")
-            quantize_file(export(run.student, full).path, part, rows, padding)
-            full.unlink()
+        with tempfile.TemporaryDirectory() as place, arriving(path) as part:
+            full = export(run.student, Path(place) / "student.onnx").path
+            quantize_file(full, part, rows, padding)
     return path
 
 

@@ -1,7 +1,7 @@
 """A fit over a recipe: its teachers and store, and its student as the one to beat."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from limbeck.budgeting.admitting import admitted
@@ -57,34 +57,13 @@ def fit_recipe(
         LimbeckError: if no candidate keeps to the budget, or something does not fit.
     """
     single, axes = split_axes(changes)
-    for key in axes:
-        if key.split(".")[0] != "student":
-            raise RecipeError(
-                f"'{key}' has several values; the candidates of a fit differ in the student. Give "
-                "it one value, or sweep over it: limbeck sweep"
-            )
-    if axes and students is not None:
-        raise RecipeError("candidates come from --students or from changes. Leave one out.")
+    check_axes(axes, students)
     shared = Experiment(recipe.override(single).check(), progress=progress, say=say)
-    variants = [
-        (settings, shared.recipe.override([f"{key}={value}" for key, value in settings.items()]))
-        for settings in (combinations(axes) if axes else ())
-    ]
     parts = shared.data().validation, shared.test()
     if parts[0] is None:
         raise DataError("the data has no validation part to choose on. Keep one: validation: 0.1")
     shared.teaching()  # a recipe without a teacher ends here
-    current = build_student(shared.recipe.student, shared.data().train)
-    found = {label(current, shared.recipe.student.name): current}
-    if students is not None:
-        found |= from_functions(students, given(shared.data().train))
-    elif variants:
-        for settings, variant in variants:
-            student = build_student(variant.student, shared.data().train)
-            name = ", ".join(f"{key.split('.')[-1]}={value}" for key, value in settings.items())
-            found.setdefault(label(student, name), student)
-    else:
-        found = family(current)
+    found = candidates_of(shared, axes, students)
     folder = shared.folder / "fit"
     admitted(found, budget, parts[0], folder, progress=progress)  # before a teacher is trained
     result = fit(
@@ -106,6 +85,37 @@ def fit_recipe(
         recipe=shared.recipe.as_yaml(),
     )
     return result, shared
+
+
+def check_axes(axes: Mapping[str, Sequence[str]], students: str | None) -> None:
+    """Refuse several values of what all candidates share."""
+    for key in axes:
+        if key.split(".")[0] != "student":
+            raise RecipeError(
+                f"'{key}' has several values; the candidates of a fit differ in the student. Give "
+                "it one value, or sweep over it: limbeck sweep"
+            )
+    if axes and students is not None:
+        raise RecipeError("candidates come from --students or from changes. Leave one out.")
+
+
+def candidates_of(
+    shared: Experiment, axes: Mapping[str, list[str]], students: str | None
+) -> dict[str, Student]:
+    """The recipe's student, then the user's list, the values of its keys, or its family."""
+    examples, piece = shared.data().train, shared.recipe.student
+    current = build_student(piece, examples)
+    if students is None and not axes:
+        return family(current)
+    found = {label(current, piece.name): current}
+    if students is not None:
+        return found | from_functions(students, given(examples))
+    for settings in combinations(axes):
+        changed = shared.recipe.override([f"{key}={value}" for key, value in settings.items()])
+        student = build_student(changed.student, examples)
+        name = ", ".join(f"{key.split('.')[-1]}={value}" for key, value in settings.items())
+        found.setdefault(label(student, name), student)
+    return found
 
 
 def label(student: Student, otherwise: str) -> str:

@@ -176,7 +176,8 @@ def cells(tried: Tried, fit: Fit) -> list[str]:
     """A candidate's row of the table."""
     shown = tried.file or tried.measured[0]
     time = f"{shown.milliseconds(fit.budget):.3f}"
-    start = [tried.name, time, size(shown.bytes)]
+    int8 = " int8" if shown.precision == "int8" else ""
+    start = [tried.name, time, size(shown.bytes) + int8]
     if tried.file is None:
         return [*start, "-", "-", "-", "over the budget"]
     if tried.final is None:

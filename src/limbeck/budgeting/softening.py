@@ -10,7 +10,8 @@ labels, 6,000 and 20,000 images of MNIST; nets, ensembles and a forest into 8 to
 2,500 updates. It was 0.2 points of test accuracy from the best on average, at most 1.3; always
 taking 1 was 0.9 and always taking 4 was 2.7 points from it. In seven of them 0.5 to 0.7 was best:
 students that are trained briefly learn faster from sharper targets. In the eighth, the longest on
-the most images, all temperatures were within 0.2 points, and 2 was best: the search looks there too.
+the most images, all temperatures were within 0.2 points and 2 was best: the search looks there
+too.
 """
 
 import itertools
