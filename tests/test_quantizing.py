@@ -4,11 +4,13 @@ import copy
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
+import tokenizers
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
@@ -33,8 +35,8 @@ Made = Callable[[str], tuple[Run, Export]]
 BUILD: dict[str, Callable[[], Student]] = {
     "mlp": lambda: mlp(64, [32, 16], 10),
     "cnn": lambda: cnn((1, 8, 8), [4], 10),
-    "text cnn": lambda: text_cnn(64, 2, 8, embedding=8),
-    "gru": lambda: text_gru(64, 2, 8, embedding=8),
+    "text cnn": lambda: text_cnn(7, 2, 8, embedding=8),
+    "gru": lambda: text_gru(7, 2, 8, embedding=8),
 }
 
 
@@ -44,11 +46,14 @@ def data() -> Splits:
 
 
 @pytest.fixture(scope="module")
-def made(data: Splits, tmp_path_factory: pytest.TempPathFactory, tiny_bert: Path) -> Made:
+def made(data: Splits, tmp_path_factory: pytest.TempPathFactory) -> Made:
     """Each student's run and its float file, made once."""
     kept: dict[str, tuple[Run, Export]] = {}
     labels = [i % 2 for i in range(len(TEXTS))]
-    texts = Texts(TEXTS, Tokenization(tiny_bert, max_length=12), labels, classes=WORDS)
+    vocabulary = {word: i for i, word in enumerate(["[PAD]", "[UNK]", "a", "very", *WORDS, "film"])}
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    texts = Texts(TEXTS, Tokenization(tokenizer, max_length=12), labels, classes=WORDS)
 
     def make(name: str) -> tuple[Run, Export]:
         if name not in kept:
@@ -205,6 +210,7 @@ def test_a_student_that_fails_its_gate_leaves_no_file(
     twin = exported.path.with_suffix(".int8.onnx")
     twin.write_bytes(b"older")
     monkeypatch.setattr(quantizing, "finish", lambda run, rows, progress: (run.student, 7))
+    monkeypatch.setattr(quantizing, "export", lambda student, path: exported)
     with pytest.raises(LimbeckError) as told:
         quantize(run, exported)
     text = str(told.value)
@@ -355,6 +361,8 @@ def test_the_command_writes_both_files(
     assert "(gate: 5 points)" in printed
     monkeypatch.setattr(quantizing, "passes", lambda cost, gate: False)
     monkeypatch.setattr(quantizing, "finish", lambda run, rows, progress: (run.student, 7))
+    written_before = SimpleNamespace(path=Path("runs/small/student.onnx"))
+    monkeypatch.setattr(quantizing, "export", lambda student, path: written_before)
     assert main(["export", "small.yaml", "--int8"]) == 2
     assert "error: INT8 costs more than its gate of 0.2 points" in capsys.readouterr().err
     assert not Path("runs/small/student.int8.onnx").exists()
