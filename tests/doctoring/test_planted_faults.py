@@ -156,7 +156,7 @@ def test_a_student_too_small_for_its_training_rows(case) -> None:
 
 def test_a_transfer_set_that_is_too_small(case) -> None:
     """Forty images, of which twice as many would have been the cheapest improvement."""
-    sentence = only(transfer_size(case(data("few"), "training.epochs=100")), wasted=False)
+    sentence = only(transfer_size(case(data("few"), "training.epochs=200")), wasted=False)
     assert re.search(r"with 40 rows .* would lower that by \d+ points", sentence)
     assert "too few" in only(transfer_size(case(data("few", "rows: 12"))), wasted=True)
 
