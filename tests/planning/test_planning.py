@@ -7,7 +7,7 @@ import pytest
 from limbeck import HardLabels, Recipe, Training, plan, students
 from limbeck.experiment import Experiment
 from limbeck.planning import probes
-from limbeck.planning.plan import Plan, Stage, StoreSize, lasting
+from limbeck.planning.figures import Plan, Stage, StoreSize, lasting
 from limbeck.planning.probes import Cost, bytes_in, mean_seconds, some
 from limbeck.training import job_of
 

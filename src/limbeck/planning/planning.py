@@ -14,7 +14,7 @@ import torch
 from limbeck.errors import NoKnowledgeWarning
 from limbeck.job import Training
 from limbeck.objectives import HardLabels, Objective
-from limbeck.planning.plan import Plan, Stage, StoreSize
+from limbeck.planning.figures import Plan, Stage, StoreSize
 from limbeck.planning.probes import Cost, annotation_cost, some, training_seconds
 from limbeck.recipe.teachers import Ensembled, Fitted, Trained
 from limbeck.store import KnowledgeSource, KnowledgeStore, KnowledgeSubset
