@@ -29,6 +29,7 @@ def hinton_teacher(
     epochs: int = 150,
     pixels: int = 2,
     seed: int = 0,
+    precision: str = "float32",
 ) -> lb.TorchModule:
     """Train the teacher on a training part, or read it back from the study's folder.
 
@@ -39,6 +40,7 @@ def hinton_teacher(
         epochs: Passes, each over freshly jittered images, >= 1.
         pixels: How far images are jittered, >= 1.
         seed: Of initial weights, order and dropout.
+        precision: As in `Training`.
     """
     student = lb.students.mlp(
         math.prod(train.input_shape),
@@ -53,7 +55,7 @@ def hinton_teacher(
         None,
         lb.Views(lb.Shift(pixels=pixels), count=None).of(train),
         lb.HardLabels(),
-        replace(TRAINING, epochs=epochs, average=averaging(updates)),
+        replace(TRAINING, epochs=epochs, average=averaging(updates), precision=precision),
         seed=seed,
         checkpoint=study.folder / "checkpoints",
         progress=study.progress,

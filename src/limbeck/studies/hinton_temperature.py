@@ -8,8 +8,8 @@ better than higher or lower ones.
 The teacher is that of the study hinton-mnist, trained on 50,000 images; students learn from soft
 targets alone, AdamW at 0.003 along a cosine. Errors are counted on 10,000 training images that are
 kept apart, so that nothing is chosen on the test part. Seeds are paired: every temperature starts
-from the same weights and sees the same order. Students of 300 units and more train in bfloat16
-where the processor multiplies in it; smaller ones train together, as one stacked model.
+from the same weights and sees the same order. The teacher and students of 300 units and more train
+in bfloat16 where the processor multiplies in it; smaller ones together, as one stacked model.
 """
 
 import math
@@ -61,7 +61,9 @@ def run(study: Study) -> list[Row]:
     @cache
     def store() -> lb.KnowledgeStore:
         units, epochs, pixels = settings.teacher_units, settings.teacher_epochs, 1 if smoke else 2
-        teacher = hinton_teacher(study, data.train, units=units, epochs=epochs, pixels=pixels)
+        teacher = hinton_teacher(
+            study, data.train, units=units, epochs=epochs, pixels=pixels, precision="auto"
+        )
         return study.annotate(teacher, data.train, "one")
 
     surface: dict[int, Errors] = {}
