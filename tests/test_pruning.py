@@ -287,6 +287,8 @@ def test_a_named_network_is_taken_instead_of_the_teacher(data, tmp_path: Path) -
     recipe = Recipe.parse(text).check()
     assert not recipe.begins_as_teacher
     assert pruned(folder, 0.5).architecture["mlp"]["hidden"] == [16]
+    with pytest.raises(LimbeckError, match="where it is the recipe's teacher, train it first"):
+        pruned(tmp_path / "later", 0.5)
     missing = Recipe.parse(RECIPE.replace("0.75", "0.75, trained: nowhere"))
     with pytest.raises(RecipeError, match="there is nothing at 'nowhere'"):
         missing.check()

@@ -97,6 +97,12 @@ def pruned(trained: str | Path, sparsity: float, *, structured: bool = True) -> 
     """
     from limbeck.students.saving import load
 
+    if not (Path(trained) / "student.json").is_file():
+        raise LimbeckError(
+            f"no saved student at {trained} (no student.json), which the pruned one begins as. "
+            "Save one there; or, where it is the recipe's teacher, train it first: limbeck "
+            "annotate RECIPE"
+        )
     return prune(load(trained), sparsity, structured=structured)
 
 
