@@ -15,7 +15,7 @@ A recipe without a teacher has no teachers, no knowledge and no comparison. The 
 
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -289,24 +289,20 @@ class Experiment:
         data = test if test is not None else self.data().train
         student, path = self.run().student, self.folder / "student.onnx"
         tokenization = student.tokenization
-        beside = None if tokenization is None else self.folder / "tokenizer.json"
         made_from = digest(
             module_digest(student.module),
             data.fingerprint,
             student.classes,
             *(() if tokenization is None else (tokenization.fingerprint,)),
         )
-        record = self.record("student.onnx")
-        if record.holds(made_from) and all(
-            each is None or each.is_file() for each in (path, beside)
-        ):
-            self.say(f"ONNX file: reused from {path}")
-            facts = {**record.read()["export"], "path": path, "tokenizer": beside}
-            shape, classes = tuple(facts["input_shape"]), tuple(facts["classes"])
-            return Export(**{**facts, "input_shape": shape, "classes": classes})
+        record = self.record(path.name)
+        if record.holds(made_from):
+            known = Export.from_dict(record.read()["export"], self.folder)
+            if known.is_there:
+                self.say(f"ONNX file: reused from {path}")
+                return known
         exported = export(student, path, data=data)
-        facts = {**asdict(exported), "path": str(path), "tokenizer": None}
-        record.write(made_from, export=facts)
+        record.write(made_from, export=exported.as_dict())
         return exported
 
     @once

@@ -22,7 +22,6 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +32,7 @@ from torch import Tensor, nn
 import limbeck
 from limbeck import parity
 from limbeck.errors import LimbeckError
+from limbeck.exported import Export
 from limbeck.exporting_gru import with_onnx_grus
 from limbeck.students.student import Student
 from limbeck.transfer_sets.tokenization import Tokenization
@@ -49,39 +49,6 @@ MOST_EXAMPLES = 10_000
 LARGEST_FILE = 2 * 10**9
 INPUT_SCALE = {"uint8": 255}
 TOKENIZER = "tokenizer.json"
-
-
-@dataclass(frozen=True)
-class Export:
-    """An ONNX file, and how far its answers are from the student's.
-
-    Attributes:
-        path: The file.
-        bytes: Its size on disk, in bytes.
-        largest_difference: Of a logit between ONNX Runtime and torch, absolute, over all examples.
-        agreement: Share of examples with the same top class in both, in [0, 1].
-        examples: How many examples were compared.
-        input_shape: Shape of one example; of a text, the most tokens it can have.
-        classes: Class names in the order of the logits.
-        tokenizer: Of a student of texts, the tokenizer.json beside the file.
-    """
-
-    path: Path
-    bytes: int
-    largest_difference: float
-    agreement: float
-    examples: int
-    input_shape: tuple[int, ...]
-    classes: tuple[str, ...]
-    tokenizer: Path | None = None
-
-    def __str__(self) -> str:
-        rows = f"{self.examples:,} real row{'' if self.examples == 1 else 's'}"
-        return (
-            f"{self.path} ({self.bytes / 1000:,.1f} kB): on {rows} its logits differ from torch's "
-            f"by at most {self.largest_difference:.1e}; the top class is the same on "
-            f"{self.agreement:.2%}."
-        )
 
 
 def export(
