@@ -17,8 +17,8 @@ HELD_OUT = 0.4
 
 SIZES = (1 / 8, 1 / 4, 1 / 2, 1.0)
 SEEDS = 3
-EXAMPLES = 16_000
-"""So many each of the curve's students sees, repeats counted."""
+LESS = 4
+"""Each of the curve's twelve students sees so many times fewer examples than a probe alone."""
 
 FEWEST = 20
 """Of fewer rows no curve can be drawn, and there are surely too few."""
@@ -44,7 +44,7 @@ def transfer_size(case: Case) -> list[Finding]:
         case.knowledge,
         examples,
         case.objective,
-        case.training(round((1 - HELD_OUT) * len(examples)), most=EXAMPLES),
+        case.training(round((1 - HELD_OUT) * len(examples)), most=case.affordable // LESS),
         sizes=SIZES,
         seeds=SEEDS,
         held_out=HELD_OUT,
