@@ -7,9 +7,8 @@ folder, where the run will find it. Any other teacher is not waited for.
 import math
 from typing import TYPE_CHECKING
 
-from limbeck.artefacts import Record
 from limbeck.errors import LimbeckError
-from limbeck.recipe.teachers import Fitted, Trained
+from limbeck.recipe.teachers import Trained
 from limbeck.store import KnowledgeStore
 from limbeck.students import Student, load
 from limbeck.teachers import Teacher
@@ -67,7 +66,7 @@ def made_teacher(experiment: "Experiment") -> Teacher | None:
     if experiment.recipe.teacher is None:
         return None
     teaching = experiment.teaching()
-    missing = [seat for seat in teaching.seats if not is_there(teaching, seat)]
+    missing = [seat for seat in teaching.seats if not teaching.is_made(seat)]
     if sum(work(teaching, seat) for seat in missing) > 1.0:
         experiment.say(
             f"{len(missing)} of {len(teaching.seats)} teachers are not trained yet, which takes "
@@ -75,14 +74,6 @@ def made_teacher(experiment: "Experiment") -> Teacher | None:
         )
         return None
     return experiment.teacher()
-
-
-def is_there(teaching: Teaching, seat: Seat) -> bool:
-    """Whether a teacher only has to be loaded."""
-    if isinstance(seat.plan, Trained):
-        record = Record(teaching.folder / seat.name / "made.json")
-        return record.holds(teaching.seat_digest(seat))
-    return not isinstance(seat.plan, Fitted)
 
 
 def work(teaching: Teaching, seat: Seat) -> float:
