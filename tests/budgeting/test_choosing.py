@@ -19,6 +19,7 @@ from limbeck.evaluation.scoring import score
 TRAINING = lb.Training(epochs=6, batch_size=64, optimizer=lb.AdamW(learning_rate=0.01))
 SPEEDS = {"now": 1.0, "8": 0.6, "24": 1.4, "64": 3.0}
 SEEDS = 2
+EXPORT = lb.Export(Path("student.onnx"), 1000, 0.0, 1.0, 100, (64,), ("0", "1"))
 
 
 def students() -> dict[str, lb.Student]:
@@ -83,7 +84,7 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Digits]:
     made = Digits(parts, teacher, store)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(admitting, "measure", measured)
-        patch.setattr(concluding, "export", lambda *_, **__: None)
+        patch.setattr(concluding, "export", lambda *_, **__: EXPORT)
         patch.setattr(concluding, "int8_twin", lambda *_, **__: (None, ()))
         for module in (trying, finals):
 

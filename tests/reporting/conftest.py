@@ -2,9 +2,11 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+import limbeck as lb
 from limbeck.budgeting.budget import Budget
 from limbeck.budgeting.halving import Rung
 from limbeck.budgeting.measuring import Measured
@@ -12,6 +14,8 @@ from limbeck.budgeting.result import Finalist, Fit, Tried
 from limbeck.budgeting.softening import Softness, Surface
 from limbeck.comparison import ClassChange, Comparison
 from limbeck.evaluation import Bin, ClassScores, Evaluation, Interval, Latency, LeftOut
+from limbeck.job import History
+from limbeck.training import job_of
 
 SCRATCH = (0.9250, 0.9278, 0.9194, 0.9306, 0.9222)
 DISTILLED = (0.9389, 0.9361, 0.9333, 0.9417, 0.9361)
@@ -146,7 +150,8 @@ def found(comparison: Comparison) -> Fit:
             final,
         )
 
-    soft = Softness(1.0, 0.0)
+    soft, student = Softness(1.0, 0.0), lb.students.mlp(64, [32], 10)
+    job = job_of(student, None, lb.transfer_sets.digits().train, lb.SoftTargets(), lb.Training())
     return Fit(
         budget=Budget(2.0),
         machine={"processor": "Imagined CPU at 3 GHz", "threads": 1},
@@ -175,8 +180,8 @@ def found(comparison: Comparison) -> Fit:
         current_accuracy=Interval(0.912, 0.89, 0.93),
         comparison=comparison,
         next_steps=("1 ms and 4.0 kB would cost 1.00 points of validation accuracy: mlp 16.",),
-        run=None,  # type: ignore[arg-type]
-        export=None,  # type: ignore[arg-type]
+        run=lb.Run(student, History(), 0, job),
+        export=lb.Export(Path("student.onnx"), 6400, 1e-7, 1.0, 360, (1, 8, 8), ("0", "1")),
         int8=None,
     )
 

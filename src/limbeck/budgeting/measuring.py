@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from jaxtyping import Float, Shaped
 
 from limbeck.artefacts import read_json, write_json
 from limbeck.budgeting.budget import Budget
@@ -152,7 +153,7 @@ def exported(candidate: Candidate, data: TransferSet, folder: Path) -> dict[str,
     return found
 
 
-def batches(student: Student, data: TransferSet, batch: int) -> list[Array]:
+def batches(student: Student, data: TransferSet, batch: int) -> list[Shaped[Array, "b ..."]]:
     """The first real rows in batches, as the file takes them; rows repeat where they are few."""
     count = max(batch, min(len(data), ROWS))
     rows = torch.arange(count) % len(data)
@@ -165,7 +166,7 @@ def batches(student: Student, data: TransferSet, batch: int) -> list[Array]:
 
 def timed(
     files: Mapping[str, Mapping[str, Path]],
-    inputs: Mapping[str, list[Array]],
+    inputs: Mapping[str, list[Shaped[Array, "b ..."]]],
     budget: Budget,
     progress: Progress | None,
 ) -> dict[str, tuple[Measured, ...]]:
@@ -191,7 +192,7 @@ def timed(
     }
 
 
-def measured(precision: str, bytes: int, rounds: Sequence[Array]) -> Measured:
+def measured(precision: str, bytes: int, rounds: Sequence[Float[Array, " n"]]) -> Measured:
     """The median over the rounds of each round's percentiles."""
     return Measured(
         precision=precision,
@@ -213,7 +214,9 @@ def session(path: Path, threads: int) -> "onnxruntime.InferenceSession":
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
-def passes(running: "onnxruntime.InferenceSession", inputs: Sequence[Array]) -> Array:
+def passes(
+    running: "onnxruntime.InferenceSession", inputs: Sequence[Shaped[Array, "b ..."]]
+) -> Float[Array, " n"]:
     """How long each pass of a round took, in milliseconds."""
     names = [running.get_outputs()[0].name]
     key = running.get_inputs()[0].name
