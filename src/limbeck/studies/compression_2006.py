@@ -55,7 +55,7 @@ class Settings:
 SIZES = {
     "smoke": Settings(("breast cancer",), 2, (20,), updates=300, trees=50, nets=1),
     "small": Settings(("digits", "breast cancer"), 3, (2, 20), 2000, trees=200, nets=3),
-    "full": Settings(("digits", "breast cancer", "wine"), 8, (2, 10, 50, 200), 6000, 500, 5),
+    "full": Settings(("digits", "breast cancer", "wine"), 5, (2, 10, 50, 200), 6000, 500, 5),
 }
 
 
