@@ -11,7 +11,7 @@ import torch
 import limbeck as lb
 from limbeck.cli import main
 from limbeck.errors import LimbeckError
-from limbeck.studies import Study, imdb_survey, measured, names, run_study, study_module
+from limbeck.studies import Study, imdb_table, measured, names, run_study, study_module
 from limbeck.studies.page import main as write_page
 from limbeck.studies.page import page
 from limbeck.transfer_sets import Arrays, Splits
@@ -231,7 +231,7 @@ def test_the_page_shows_what_a_study_concludes():
 def test_the_question_of_two_classes_is_answered_by_the_intervals():
     """Prevents a gain whose interval holds 0, or a loss, from being told as an answer of yes."""
     gains = {"gru 4": [0.1, 1.0, 1.9], "cnn 4": [-0.5, 0.2, 0.9], "cnn 8": [-2.0, -1.5, -1.0]}
-    text = imdb_survey.conclusion({**gains, "cnn 4, unlabelled reviews too": [2.0, 2.5, 3.0]})
+    text = imdb_table.conclusion({**gains, "cnn 4, unlabelled reviews too": [2.0, 2.5, 3.0]})
     assert "kept, 1 of 3 distilled students are surely ahead" in text
     assert "and 1 surely behind, by -1.50 to +1.00 points (+0.20 in the middle). Where" in text
     assert "set, 1 of 1 distilled students are surely ahead" in text

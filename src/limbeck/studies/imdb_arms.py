@@ -1,17 +1,24 @@
 """The two arms of the study imdb-survey: as the survey trained its students, and as one should."""
 
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 
 import limbeck as lb
+from limbeck.evaluation.in_turns import session_of
+from limbeck.evaluation.latency import milliseconds
 from limbeck.studies.imdb_reviews import Part, Reviews
 from limbeck.studies.study import accuracy
 from limbeck.transfer_sets import Texts, Tokenization
 
-__all__ = ["Settings", "best", "choice", "faithful", "fixed"]
+__all__ = ["Arm", "Settings", "best", "choice", "deployed", "faithful", "fixed"]
+
+REVIEWS, WARM_UP = 200, 10
+"""How many are timed one by one, and before that."""
 
 LONGER_THAN_ANY = 4096
 """So many tokens are never reached, so that texts are ordered by their whole length."""
@@ -25,7 +32,8 @@ class Settings:
         rows: Training and test reviews, 0 for all.
         apart: Validation reviews.
         teacher_epochs: By length.
-        students: Of both arms, such as "gru 16".
+        students: Of the faithful arm, such as "gru 16".
+        fixed: Of the fixed arm.
         chosen_on: The student of each kind that temperature and weight are chosen on.
         unlabelled: Students that learn from the unlabelled reviews too, with their lengths.
         epochs: Of the fixed arm.
@@ -36,12 +44,23 @@ class Settings:
     apart: int
     teacher_epochs: Mapping[int, int]
     students: tuple[str, ...]
+    fixed: tuple[str, ...]
     chosen_on: tuple[str, ...]
     unlabelled: tuple[tuple[str, int], ...]
     epochs: int
     seeds: int
     temperatures: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0)
     hard: tuple[float, ...] = (0.0, 0.3)
+
+    @property
+    def shortest(self) -> int:
+        """The tokens that most students read, and the teacher of the faithful arm."""
+        return min(self.teacher_epochs)
+
+    @property
+    def longest(self) -> int:
+        """The tokens that the teacher of the fixed arm reads, whatever its students do."""
+        return max(self.teacher_epochs)
 
 
 def student_of(name: str, tokens: Tokenization, *, faithful: bool = False) -> lb.Student:
@@ -97,13 +116,13 @@ def objective_of(temperature: float, hard: float) -> lb.Objective:
     return (1 - hard) * soft + hard * lb.HardLabels() if hard else soft
 
 
-def choice(reviews: Reviews, size: Settings, name: str, length: int) -> list[list[float]]:
+def choice(reviews: Reviews, size: Settings, name: str) -> list[list[float]]:
     """[temperature, weight of the labels, validation accuracy in %] of every combination."""
-    part, study = reviews.of(length, "used"), reviews.study
+    part, study = reviews.of(size.shortest, "used"), reviews.study
     settings = [(t, hard) for t in size.temperatures for hard in size.hard]
     found = lb.sweep(
         student_of(name, part.train.tokenization),
-        reviews.knowledge(length, part.train),
+        reviews.knowledge(size.longest, part.train),
         part.train,
         {f"{t} {hard}": objective_of(t, hard) for t, hard in settings},
         training_of(size),
@@ -121,28 +140,45 @@ def best(found: Sequence[Sequence[float]]) -> tuple[float, float]:
     return temperature, hard
 
 
-def fixed(
-    reviews: Reviews,
-    size: Settings,
-    name: str,
-    length: int,
-    setting: tuple[float, float],
-    *,
-    everything: bool,
-) -> dict[str, Any]:
-    """Test accuracy in % of every seed, and the paired difference with its interval, in points."""
-    part: Part = reviews.of(length, "used")
-    transfer = part.everything if everything else part.train
-    first = reviews.study.distill(
-        student_of(name, transfer.tokenization),
-        reviews.knowledge(length, transfer),
+@dataclass(frozen=True)
+class Arm:
+    """A student of the fixed arm.
+
+    Attributes:
+        name: Such as "gru 16".
+        length: The tokens it reads.
+        everything: Whether the unlabelled reviews are in the transfer set.
+        setting: Temperature, and weight of the labels.
+    """
+
+    name: str
+    length: int
+    everything: bool
+    setting: tuple[float, float]
+
+    def __str__(self) -> str:
+        return f"{self.name}, {self.length} tokens{', unlabelled reviews too' * self.everything}"
+
+
+def distilled(reviews: Reviews, size: Settings, arm: Arm) -> lb.Run:
+    """The student with the first seed."""
+    part: Part = reviews.of(arm.length, "used")
+    transfer = part.everything if arm.everything else part.train
+    return reviews.study.distill(
+        student_of(arm.name, transfer.tokenization),
+        reviews.knowledge(size.longest, transfer),
         transfer,
-        objective_of(*setting),
+        objective_of(*arm.setting),
         training_of(size),
         validation=part.validation,
     )
-    progress = reviews.study.progress
-    found = lb.compare(first, None, part.test, seeds=size.seeds, progress=progress)
+
+
+def fixed(reviews: Reviews, size: Settings, arm: Arm) -> dict[str, Any]:
+    """Test accuracy in % of every seed, and the paired difference with its interval, in points."""
+    first = distilled(reviews, size, arm)
+    test, progress = reviews.of(arm.length, "used").test, reviews.study.progress
+    found = lb.compare(first, None, test, seeds=size.seeds, progress=progress)
     reviews.study.say(found.sentence)
     apart = found.difference_points
     return {
@@ -150,4 +186,36 @@ def fixed(
         "distilled": [100 * each.accuracy.estimate for each in found.distilled],
         "difference": [apart.low, apart.estimate, apart.high],
         "parameters": first.student.parameters_count(),
+    }
+
+
+def deployed(reviews: Reviews, size: Settings, arm: Arm) -> dict[str, float]:
+    """The exported student beside its teacher: bytes of the weights, and p50 of a review in ms.
+
+    One review after the other, on one thread, the student in ONNX Runtime, the teacher in torch.
+    """
+    teacher, student = reviews.teacher(size.longest), distilled(reviews, size, arm).student
+    path = reviews.study.folder / "smallest.onnx"
+    session = session_of(lb.export(student, path, data=reviews.of(arm.length, "used").test).path)
+    test = reviews.of(size.longest).test
+    own = test.tokenised(reviews.of(arm.length, "used").train.tokenization)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    taken: dict[str, list[float]] = {"teacher": [], "student": []}
+    for row in range(-WARM_UP, min(REVIEWS, len(test))):
+        one = torch.tensor([max(row, 0)])
+        asked, given = test.batch(one), own.batch(one).inputs.numpy()
+        times = {
+            "teacher": milliseconds(partial(teacher.outputs, asked), 1),
+            "student": milliseconds(partial(session.run, ["logits"], {"inputs": given}), 1),
+        }
+        if row >= 0:
+            for whose, passes in times.items():
+                taken[whose].append(statistics.median(passes))
+    torch.set_num_threads(threads)
+    size_of_teacher = sum(value.nbytes for value in teacher.module.state_dict().values())
+    return {
+        "bytes": path.stat().st_size,
+        "teacher_bytes": size_of_teacher,
+        **{f"{whose}_ms": statistics.median(passes) for whose, passes in taken.items()},
     }

@@ -17,6 +17,7 @@ import torch
 
 import limbeck as lb
 from limbeck import seeding
+from limbeck.precision import multiplies_in_bfloat16
 from limbeck.store import KnowledgeSubset
 from limbeck.studies.study import Study
 from limbeck.transfer_sets import Texts, hugging_face, split
@@ -115,18 +116,20 @@ class Reviews:
         return Part(*parts)
 
     def teacher(self, length: int) -> lb.TorchModule:
-        """The encoder, fine-tuned on the training reviews; the epoch best on validation."""
+        """The fine-tuned encoder; it answers in bfloat16 where the processor multiplies in it."""
         if length not in self.teachers:
-            run = self.fine_tuned(length)
-            self.teachers[length] = lb.TorchModule.from_student(run.student, name=f"bert{length}")
+            student = copy.copy(self.fine_tuned(length))
+            if multiplies_in_bfloat16(torch.device("cpu")):
+                student.module = copy.deepcopy(student.module).bfloat16()
+            self.teachers[length] = lb.TorchModule.from_student(student, name=f"bert{length}")
         return self.teachers[length]
 
-    def fine_tuned(self, length: int) -> lb.Run:
-        """The training that a teacher comes from."""
+    def fine_tuned(self, length: int) -> lb.Student:
+        """The encoder, fine-tuned on the training reviews; the epoch best on validation."""
         part, shorter = self.of(length), [each for each in self.epochs if each < length]
         student = lb.students.transformers_classifier(self.encoder, 2, max_length=length)
         if shorter:
-            module = copy.deepcopy(self.teacher(max(shorter)).module)
+            module = self.fine_tuned(max(shorter)).module
             student = lb.Student(module, tokenization=part.train.tokenization)
         training = lb.Training(
             epochs=self.epochs[length],
@@ -139,11 +142,15 @@ class Reviews:
         )
         labels, validation = lb.HardLabels(), part.validation
         distill = self.study.distill
-        return distill(student, None, part.train, labels, training, validation=validation)
+        return distill(student, None, part.train, labels, training, validation=validation).student
 
     def knowledge(self, length: int, part: Texts) -> KnowledgeSubset:
-        """What the teacher of this length says of some training or unlabelled reviews."""
-        whole = self.of(length).everything
+        """What the teacher of this length says of some of the reviews.
+
+        The one that reads most says it of the unlabelled reviews too.
+        """
+        reviews = self.of(length)
+        whole = reviews.everything if length == max(self.epochs) else reviews.train
         store = self.study.annotate(self.teacher(length), whole, f"teacher-{length}")
         # knowledge is about texts and not about tokens
         return KnowledgeSubset.about(store, whole.tokenised(part.tokenization), part)

@@ -9,7 +9,8 @@ Arm "faithful" repeats that with its settings: 128 tokens, Adam at 0.001, batche
 length, temperature 2 for both objectives, 4 epochs for GRUs and, here for both, 3 for CNNs. Arm
 "fixed" shuffles, masks, keeps the epoch that is best on validation reviews, gives twins the same
 updates, and chooses temperature and weight of the labels on validation reviews, for one width of
-each kind. Then the unlabelled reviews join the transfer set, with as many passes.
+each kind. Its teacher reads 256 tokens, whatever the students read. Then the unlabelled reviews
+join the transfer set, with as many passes.
 
 Ours: the teacher is a 6-layer encoder of 22 million weights in place of BERT's 110, always with the
 attention mask, fine-tuned at 2e-5 on the training reviews but those kept apart, the epoch best on
@@ -18,50 +19,63 @@ reviews are measured, no choice is made on them. The survey's loss lacks the fac
 does not see. Students of the fixed arm read the vocabulary that the reviews use.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 from limbeck.studies.charts import ticks
-from limbeck.studies.imdb_arms import Settings, best, choice, faithful, fixed
+from limbeck.studies.imdb_arms import Arm, Settings, best, choice, deployed, faithful, fixed
 from limbeck.studies.imdb_reviews import Reviews
+from limbeck.studies.imdb_table import (
+    SURVEY,
+    WAYS,
+    conclusion,
+    faithful_rows,
+    fixed_rows,
+    smallest,
+    smallest_rows,
+    teacher_row,
+)
 from limbeck.studies.study import Study, accuracy
-from limbeck.studies.table import Row, at_least, measured, row, that
+from limbeck.studies.table import Row
 
 __all__ = ["run"]
-
-SURVEY = {
-    "gru 16": (73.15, 74.71),
-    "gru 32": (73.25, 80.92),
-    "gru 64": (78.43, 82.00),
-    "gru 128": (80.17, 82.85),
-    "gru 256": (80.21, 82.71),
-    "cnn 64": (77.28, 81.11),
-    "cnn 128": (80.75, 81.95),
-    "cnn 256": (80.47, 82.35),
-}
-"""Test accuracy in % from labels and from the teacher."""
-TEACHER = 87.5
-WANTED_TEACHER = {128: 87.0, 256: 89.5}
-WANTED = {"gru 32, 128 tokens": 84.0, "cnn 128, 128 tokens": 85.5, "cnn 128, 256 tokens": 87.5}
-"""Of students with the unlabelled reviews."""
-
 
 BOTH = (("gru 32", 128), ("cnn 128", 128))
 SIZES = {
     "smoke": Settings(
-        0, 40, {16: 1}, ("gru 4", "cnn 4"), ("cnn 4",), (("cnn 4", 16),), 2, 2, (2.0,), (0.0,)
+        rows=0,
+        apart=40,
+        teacher_epochs={16: 1},
+        students=("gru 4", "cnn 4"),
+        fixed=("gru 4", "cnn 4"),
+        chosen_on=("cnn 4",),
+        unlabelled=(("cnn 4", 16),),
+        epochs=2,
+        seeds=2,
+        temperatures=(2.0,),
+        hard=(0.0,),
     ),
     "small": Settings(
-        3000, 500, {128: 1}, ("gru 32", "cnn 64"), ("gru 32", "cnn 64"), BOTH, 4, 2, (1.0, 4.0)
+        rows=3000,
+        apart=500,
+        teacher_epochs={128: 1},
+        students=("gru 32", "cnn 64"),
+        fixed=("gru 32", "cnn 64"),
+        chosen_on=("gru 32", "cnn 64"),
+        unlabelled=BOTH,
+        epochs=4,
+        seeds=2,
+        temperatures=(1.0, 4.0),
     ),
     "full": Settings(
-        0,
-        2500,
-        {128: 2, 256: 1},
-        tuple(SURVEY),
-        ("gru 32", "cnn 128"),
-        (*BOTH, ("cnn 128", 256)),
+        rows=0,
+        apart=2500,
+        teacher_epochs={128: 2, 256: 1},
+        students=tuple(SURVEY),
+        fixed=("gru 16", "gru 32", "cnn 64", "cnn 128"),
+        chosen_on=("gru 32", "cnn 128"),
+        unlabelled=(*BOTH, ("cnn 128", 256)),
         epochs=6,
         seeds=5,
     ),
@@ -69,102 +83,44 @@ SIZES = {
 
 
 def run(study: Study) -> list[Row]:
-    """The teachers, both arms, then students with the unlabelled reviews."""
-    size, table, drawn, gains = SIZES[study.size], [], {}, {}
+    """The teachers, both arms, students with the unlabelled reviews, and the smallest of them."""
+    size, table, drawn = SIZES[study.size], [], {}
     reviews = Reviews(study, rows=size.rows, apart=size.apart, epochs=size.teacher_epochs)
     facts: dict[str, Any] = {"rows": size.rows, "apart": size.apart, "of": size.teacher_epochs}
-    shortest = min(size.teacher_epochs)
+    teacher = 0.0
     for length in size.teacher_epochs:
-        found = study.once(
+        teacher = study.once(
             f"teacher, {length} tokens", partial(of_teacher, reviews, length), **facts
         )
-        table.append(teacher_row(study, length, found))
-        drawn[f"teacher, {length} tokens"] = [found]
+        table.append(teacher_row(study, length, teacher))
+        drawn[f"teacher, {length} tokens"] = [teacher]
     for name in size.students:
-        found = study.once(f"faithful {name}", partial(faithful, reviews, name, shortest), **facts)
-        table += faithful_rows(name, found)
+        make = partial(faithful, reviews, name, size.shortest)
+        table += faithful_rows(name, study.once(f"faithful {name}", make, **facts))
     facts |= {"epochs": size.epochs, "T": size.temperatures, "hard": size.hard}
     chosen: dict[str, tuple[float, float]] = {}
     for name in size.chosen_on:
-        found = study.once(
-            f"choice {name}", partial(choice, reviews, size, name, shortest), **facts
-        )
+        found = study.once(f"choice {name}", partial(choice, reviews, size, name), **facts)
         chosen[name.split()[0]] = best(found)
-    facts |= {"seeds": size.seeds, "chosen": sorted(chosen.items())}
+    facts["seeds"] = size.seeds
+    known: dict[Arm, Mapping[str, Any]] = {}
     for name, length, everything in [
-        *((name, shortest, False) for name in size.students),
+        *((name, size.shortest, False) for name in size.fixed),
         *((name, length, True) for name, length in size.unlabelled),
     ]:
-        what = f"{name}, {length} tokens{', unlabelled reviews too' * everything}"
         setting = chosen.get(name.split()[0]) or next(iter(chosen.values()))
-        arm = partial(fixed, reviews, size, name, length, setting, everything=everything)
-        found = study.once(f"fixed {what}", arm, **facts)
-        drawn |= {f"{what}, labels": found["scratch"], f"{what}, teacher": found["distilled"]}
-        gains[what] = found["difference"]
-        table += fixed_rows(study, what, setting, found)
+        arm = Arm(name, length, everything, setting)
+        make = partial(fixed, reviews, size, arm)
+        known[arm] = study.once(f"fixed {arm}", make, setting=setting, **facts)
+        drawn |= {f"{arm}, {k}": known[arm][v] for k, v in WAYS.items()}
+        table += fixed_rows(study, arm, known[arm])
+    small = smallest(known, teacher)
+    make = partial(deployed, reviews, size, small)
+    table += smallest_rows(small, known[small], teacher, study.once(f"deployed {small}", make))
     study.figure("accuracy", ticks(drawn, "test accuracy, %"))
-    study.conclusion = conclusion(gains)
+    study.conclusion = conclusion({str(arm): each["difference"] for arm, each in known.items()})
     return table
 
 
 def of_teacher(reviews: Reviews, length: int) -> float:
     return accuracy(reviews.teacher(length), reviews.of(length).test)
-
-
-def teacher_row(study: Study, length: int, found: float) -> Row:
-    what, full = f"teacher, {length} tokens, test accuracy in %", study.size == "full"
-    wanted = at_least(WANTED_TEACHER[length]) if full else None
-    return row(what, found, TEACHER if length == 128 else "", wanted)
-
-
-def faithful_rows(name: str, found: Mapping[str, float]) -> list[Row]:
-    paper = SURVEY.get(name, ("", ""))
-    gain = found["distilled"] - found["scratch"]
-    ahead, why = that("above that from labels", gain > 0), f"{gain:+.2f} points."
-    return [
-        row(f"faithful {name}, labels, %", found["scratch"], paper[0]),
-        row(f"faithful {name}, distilled, %", found["distilled"], paper[1], ahead, why),
-    ]
-
-
-def fixed_rows(
-    study: Study, what: str, setting: tuple[float, float], found: Mapping[str, Any]
-) -> list[Row]:
-    low, middle, high = found["difference"]
-    told = f"{middle:+.2f} points (95 % interval {low:+.2f} to {high:+.2f})."
-    surely = that("surely above that from labels", low > 0)
-    name, _, more = what.partition(", unlabelled")
-    rows = [
-        row(f"fixed {what}, labels, %", found["scratch"]),
-        row(
-            f"fixed {what}, T = {setting[0]:g}, distilled, %", found["distilled"], "", surely, told
-        ),
-    ]
-    if more and study.size == "full":
-        least = at_least(WANTED[name])
-        rows.append(row(f"{what}, against the aim", measured(found["distilled"]), "", least))
-    return rows
-
-
-def conclusion(gains: Mapping[str, Sequence[float]]) -> str:
-    """The survey's question, answered by the fixed arm: differences [low, mean, high], points."""
-    more = {what: gain for what, gain in gains.items() if "unlabelled" in what}
-    same = {what: gain for what, gain in gains.items() if what not in more}
-    return (
-        "Do soft targets help with only two classes? On the same reviews, shuffled, masked and "
-        f"with the best epoch kept, {counted(same)}. Where the unlabelled reviews join the "
-        f"transfer set, {counted(more)}."
-    )
-
-
-def counted(gains: Mapping[str, Sequence[float]]) -> str:
-    """How many students are surely ahead of their twins from labels, and by how much."""
-    ahead = sum(low > 0 for low, _, _ in gains.values())
-    behind = sum(high < 0 for _, _, high in gains.values())
-    means = sorted(mean for _, mean, _ in gains.values())
-    middle = means[len(means) // 2]
-    return (
-        f"{ahead} of {len(gains)} distilled students are surely ahead of their twins from labels "
-        f"and {behind} surely behind, by {means[0]:+.2f} to {means[-1]:+.2f} points ({middle:+.2f} "
-        "in the middle)"
-    )

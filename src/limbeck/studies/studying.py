@@ -19,6 +19,7 @@ NOT_STUDIES = {
     "hinton_teacher",
     "imdb_arms",
     "imdb_reviews",
+    "imdb_table",
     "linear_images",
     "linear_measurements",
     "page",
