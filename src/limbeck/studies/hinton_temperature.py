@@ -124,6 +124,8 @@ def rows(width: int, found: Errors, published: bool) -> list[Row]:
             by_error[0],
             "2.5 to 4" if width == 30 else "",
             between(2.5, 4) if small else None,
+            f"{errors_at(found, by_error[0])} there, and {errors_at(found, 2.5)} at 2.5, "
+            f"{errors_at(found, 4.0)} at 4: the less softened, the better.",
         ),
         row(f"{width} units, errors there, %", found[by_error[0]]),
         row(
@@ -134,6 +136,11 @@ def rows(width: int, found: Errors, published: bool) -> list[Row]:
             f"{high[-1]:g} is worse than {high[0]:g}.",
         ),
     ]
+
+
+def errors_at(found: Errors, temperature: float) -> str:
+    """The errors at a temperature; nothing where it was not tried."""
+    return f"{measured(found[temperature]).mean:.2f} %" if temperature in found else "-"
 
 
 def draw(study: Study, surface: Mapping[int, Errors]) -> None:
