@@ -34,7 +34,7 @@ from limbeck.teachers import Ensemble, Estimator, Teacher, TorchModule
 from limbeck.training import distill
 from limbeck.transfer_sets import Splits, TransferSet
 
-__all__ = ["Teaching", "build_student", "renamed"]
+__all__ = ["Teaching", "build_student", "given_by", "renamed"]
 
 Progress = Callable[[str, int, int], None]
 
@@ -217,16 +217,9 @@ def build_student(piece: Piece, examples: TransferSet) -> Student:
     Raises:
         LimbeckError: if its function refuses its arguments, or does not make a student.
     """
-    given: dict[str, Any] = {
-        "inputs": math.prod(examples.input_shape),
-        "input_shape": examples.input_shape,
-        "classes": len(examples.classes),
-    }
-    if (tokenization := examples.tokenization) is not None:
-        given["vocabulary"] = tokenization.vocabulary
-        given["padding"] = tokenization.padding
-        given["max_length"] = tokenization.max_length
-    elif piece.target is not None and "vocabulary" in parameters(piece.target):
+    given = given_by(examples)
+    unreadable = examples.tokenization is None
+    if unreadable and piece.target is not None and "vocabulary" in parameters(piece.target):
         raise piece.place.error(
             f"{piece.name} reads texts and {examples.name} has none. Take another student, or data "
             "of texts."
@@ -237,6 +230,20 @@ def build_student(piece: Piece, examples: TransferSet) -> Student:
         return students.from_file(reference, stated)
     student: Student = piece.build(given)
     return student
+
+
+def given_by(examples: TransferSet) -> dict[str, Any]:
+    """What the function of a student may ask for by name, as the data tell it."""
+    given: dict[str, Any] = {
+        "inputs": math.prod(examples.input_shape),
+        "input_shape": examples.input_shape,
+        "classes": len(examples.classes),
+    }
+    if (tokenization := examples.tokenization) is not None:
+        given["vocabulary"] = tokenization.vocabulary
+        given["padding"] = tokenization.padding
+        given["max_length"] = tokenization.max_length
+    return given
 
 
 def scored(seat: Seat, plan: Scored, hidden: tuple[str, ...]) -> Teacher:

@@ -1,8 +1,6 @@
 """A fit over a recipe: its teachers and store, and its student as the one to beat."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from limbeck.budgeting.admitting import admitted
 from limbeck.budgeting.budget import Budget
@@ -16,8 +14,7 @@ from limbeck.job import Progress
 from limbeck.recipe import Recipe
 from limbeck.recipe.axes import combinations, split_axes
 from limbeck.students import Student
-from limbeck.teaching import build_student
-from limbeck.transfer_sets import TransferSet
+from limbeck.teaching import build_student, given_by
 
 __all__ = ["fit_recipe"]
 
@@ -109,7 +106,7 @@ def candidates_of(
         return family(current)
     found = {label(current, piece.name): current}
     if students is not None:
-        return found | from_functions(students, given(examples))
+        return found | from_functions(students, given_by(examples))
     for settings in combinations(axes):
         changed = shared.recipe.override([f"{key}={value}" for key, value in settings.items()])
         student = build_student(changed.student, examples)
@@ -125,17 +122,3 @@ def label(student: Student, otherwise: str) -> str:
         return named(name, arguments)
     except KeyError:
         return otherwise
-
-
-def given(examples: TransferSet) -> dict[str, Any]:
-    """What a user's function may ask for about the data."""
-    facts: dict[str, Any] = {
-        "inputs": math.prod(examples.input_shape),
-        "input_shape": examples.input_shape,
-        "classes": len(examples.classes),
-    }
-    if (tokenization := examples.tokenization) is not None:
-        facts["vocabulary"] = tokenization.vocabulary
-        facts["padding"] = tokenization.padding
-        facts["max_length"] = tokenization.max_length
-    return facts
