@@ -27,6 +27,7 @@ import torch
 from measuring import data_folder, interleaved, median, publish, ratio
 
 import limbeck as lb
+from limbeck.evaluation.in_turns import session_of
 from limbeck.transfer_sets import Texts, hugging_face
 
 BATCH = 32
@@ -107,14 +108,10 @@ def annotating_figures(encoder: str, count: int, folder: Path) -> dict[str, obje
 
 def deployed_figures(encoder: str, folder: Path) -> dict[str, object]:
     """p50 of one review after the other, 200 of them, on one thread; turn by turn."""
-    import onnxruntime
-
     data, teacher = reviews(encoder, 200, 128), teacher_of(encoder, 128)
     student = lb.distill(cnn_for(data), None, data, lb.HardLabels(), epochs=1).student
     path = lb.export(student, folder / "student.onnx", data=data).path
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    session = session_of(path)
     name, threads = session.get_inputs()[0].name, torch.get_num_threads()
     torch.set_num_threads(1)
     arms = {

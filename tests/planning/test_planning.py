@@ -152,3 +152,23 @@ def test_the_words() -> None:
         "in all at most 2.0 h on a machine, 2 threads",
     ]
     assert [lasting(s) for s in (3.2, 119.0, 200.0, 7200.0)] == ["3 s", "119 s", "3 min", "2.0 h"]
+
+
+def test_an_estimator_of_few_rows_sees_every_class(tmp_path: Path) -> None:
+    """Prevents the plan of a shipped recipe from failing where its run does not."""
+    text = RECIPE.replace("{digits: {validation: 0.2}}", "{digits: {labelled: 20}}")
+    assert plan(experiment(tmp_path, text)).stage("fit teacher random_forest_classifier").rows == 20
+
+
+def test_a_student_that_begins_as_a_teacher_to_be_is_planned(tmp_path: Path) -> None:
+    """Prevents a plan that can only be had once the dear part of the run is over."""
+    text = """
+name: pruned
+data: digits
+teacher: {train: {student: {mlp: {hidden: [16]}}, training: {epochs: 2}}}
+student: {pruned: {sparsity: 0.5}}
+objective: {soft_targets: {temperature: 2.0}}
+training: {epochs: 3}
+"""
+    steps = experiment(tmp_path, text)
+    assert plan(steps).stage("train the student").rows == 3 * len(steps.transfer_set())

@@ -24,6 +24,7 @@ from limbeck.artefacts import read_json, write_json
 from limbeck.budgeting.budget import Budget
 from limbeck.budgeting.candidates import Candidate
 from limbeck.errors import LimbeckError
+from limbeck.evaluation.in_turns import session_of
 from limbeck.evaluation.latency import processor
 from limbeck.exporting import export, in_full
 from limbeck.job import Progress
@@ -172,7 +173,7 @@ def timed(
 ) -> dict[str, tuple[Measured, ...]]:
     """Time all files in turn, round after round."""
     sessions = {
-        (name, precision): session(path, budget.threads)
+        (name, precision): session_of(path, budget.threads)
         for name, each in files.items()
         for precision, path in each.items()
     }
@@ -201,17 +202,6 @@ def measured(precision: str, bytes: int, rounds: Sequence[Float[Array, " n"]]) -
         p95_ms=float(np.median([np.quantile(taken, 0.95) for taken in rounds])),
         runs=sum(len(taken) for taken in rounds),
     )
-
-
-def session(path: Path, threads: int) -> "onnxruntime.InferenceSession":
-    """ONNX Runtime with this many threads, on the CPU."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 def passes(

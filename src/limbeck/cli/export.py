@@ -38,6 +38,8 @@ def export(
 
     if gate is not None and not int8:
         raise LimbeckError("--gate is what INT8 may lose, and there is no --int8. Add it.")
+    if gate is not None and not 0 <= gate < float("inf"):
+        raise LimbeckError(f"--gate is {gate:g}; it is in points of accuracy, 0 or more.")
     with experiment(recipe, changes) as steps:
         exported = steps.export()
         print(exported)

@@ -70,11 +70,11 @@ def in_turns(
     return TimedPair(medians[0], medians[1], len(taken[0]), processor())
 
 
-def session_of(path: Path) -> "onnxruntime.InferenceSession":
-    """An ONNX file, ready to run on one thread of the CPU."""
+def session_of(path: Path, threads: int = 1) -> "onnxruntime.InferenceSession":
+    """An ONNX file, ready to run on so many threads of the CPU."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

@@ -19,10 +19,11 @@ from limbeck.planning.probes import Cost, annotation_cost, some, training_second
 from limbeck.recipe.teachers import Ensembled, Fitted, Trained
 from limbeck.store import KnowledgeSource, KnowledgeStore, KnowledgeSubset
 from limbeck.students import Student
+from limbeck.students.pruned import prune
 from limbeck.teachers import Ensemble, Teacher, TorchModule
 from limbeck.teaching import Seat, build_student
 from limbeck.training import job_of
-from limbeck.transfer_sets import TransferSet
+from limbeck.transfer_sets import TransferSet, split
 
 if TYPE_CHECKING:
     from limbeck.experiment import Experiment
@@ -32,6 +33,9 @@ __all__ = ["plan"]
 
 TRAINED_ROWS = 4096
 """On how many rows the updates of a probe are made."""
+
+FITTED_ROWS = 2000
+"""So few labelled rows an estimator is fitted to; of more, to a quarter."""
 
 MOST_UPDATES = 100_000
 """More than a probe makes before its time is over."""
@@ -102,9 +106,12 @@ class Planning:
         """One teacher's training, or its fitting, which is timed on a part of the rows."""
         labelled = self.experiment.teaching().labelled
         if isinstance(seat.plan, Fitted):
-            seconds = [self.fitting_seconds(seat, len(labelled) // share) for share in (8, 4)]
+            rows = len(labelled)
+            if rows <= FITTED_ROWS:
+                return Stage(seat.name, rows, self.fitting_seconds(seat, rows))
+            seconds = [self.fitting_seconds(seat, count) for count in (rows // 8, rows // 4)]
             growth = math.log2(max(seconds[1] / seconds[0], 2.0))
-            return Stage(seat.name, len(labelled), seconds[1] * 4**growth)
+            return Stage(seat.name, rows, seconds[1] * 4**growth)
         assert isinstance(seat.plan, Trained)
         views = seat.plan.views
         examples = labelled if views is None else views.build().of(labelled)
@@ -113,11 +120,17 @@ class Planning:
         return self.training_stage(student, None, examples, HardLabels(), training, len(labelled))
 
     def fitting_seconds(self, seat: Seat, rows: int) -> float:
-        part = some(self.experiment.teaching().labelled, rows)
-        teaching = self.experiment.teaching()
         begun = time.perf_counter()
-        replace(teaching, data=replace(teaching.data, train=part), progress=None).make_one(seat)
+        self.fitted(seat, rows)
         return time.perf_counter() - begun
+
+    def fitted(self, seat: Seat, rows: int) -> Teacher:
+        """An estimator, fitted to so many labelled rows, evenly over the classes."""
+        teaching = self.experiment.teaching()
+        labelled = teaching.labelled
+        part = labelled if rows >= len(labelled) else split(labelled, rows)[0]
+        data = replace(teaching.data, train=part)
+        return replace(teaching, data=data, progress=None).make_one(seat)
 
     def training_stage(
         self,
@@ -150,8 +163,7 @@ class Planning:
         """One teacher; what takes as long to answer, where it is not made yet."""
         teaching = self.experiment.teaching()
         if isinstance(seat.plan, Fitted):
-            part = some(teaching.labelled, max(1, len(teaching.labelled) // 4))
-            teaching = replace(teaching, data=replace(teaching.data, train=part), progress=None)
+            return self.fitted(seat, max(FITTED_ROWS, len(teaching.labelled) // 4))
         if not isinstance(seat.plan, Trained) or teaching.is_made(seat):
             return teaching.make_one(seat)
         student = build_student(seat.plan.student, teaching.labelled).fresh(seat.seed)
@@ -197,7 +209,7 @@ class Planning:
         from limbeck.comparison import DEFAULT_SEEDS
 
         recipe, examples = self.experiment.recipe, self.experiment.transfer_set()
-        student, rows = build_student(recipe.student, examples), len(examples)
+        student, rows = self.student(), len(examples)
         known, part = None, examples
         if self.needs_teacher:
             _, _, store, part = self.probe
@@ -213,6 +225,16 @@ class Planning:
             what = f"compare {seeds} seeds"
             stages.append(Stage(what, (2 * seeds - 1) * stage.rows, more, at_most=True))
         return tuple(stages)
+
+    def student(self) -> Student:
+        """The untrained student; one that begins as a teacher to be begins as that, untrained."""
+        recipe, teaching = self.experiment.recipe, self.experiment.teaching
+        if not recipe.begins_as_teacher or teaching().is_made(self.seats[0]):
+            return build_student(recipe.student, self.experiment.transfer_set())
+        assert isinstance(recipe.teacher, Trained)
+        net = build_student(recipe.teacher.student, teaching().labelled).fresh(recipe.seed)
+        settings = {k: v for k, v in recipe.student.arguments.items() if k != "trained"}
+        return prune(net, **settings)
 
     def stores(self) -> tuple[StoreSize, ...]:
         """The size of the recipe's store, and what it would be with all classes or the top k."""
