@@ -263,6 +263,8 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(here: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # a shell's background jobs ignore Ctrl-C, and so would their children
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 100
     while not Path("runs/small/recipe.yaml").exists() and time.monotonic() < deadline:
