@@ -191,7 +191,7 @@ def test_training_and_annotating_never_read_the_test_part(mine: Path) -> None:
     steps = experiment(mine, text=with_data("unread_test"))
     steps.run()
     with pytest.raises(RuntimeError, match="the test part was read"):
-        steps.tested()
+        steps.evaluation()
 
 
 def test_data_without_a_test_part_cannot_be_compared(mine: Path) -> None:

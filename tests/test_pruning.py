@@ -267,7 +267,7 @@ def test_in_a_recipe_the_student_begins_as_the_teacher(tmp_path: Path) -> None:
     assert again.comparison() == comparison
     assert any(line.startswith("comparison: reused") for line in said)
     other = Experiment(recipe.override(["teacher.train.training.epochs=4"]))
-    assert other.job_digest(None) != steps.job_digest(None)
+    assert other.provenance.job(None) != steps.provenance.job(None)
 
 
 def test_a_recipe_whose_teacher_is_no_network_has_nothing_to_begin_as() -> None:

@@ -25,10 +25,11 @@ from limbeck.artefacts import Record, read_json, write_json
 from limbeck.errors import DataError, RecipeError
 from limbeck.fingerprint import digest, module_digest
 from limbeck.objectives import Objective
+from limbeck.provenance import Provenance
 from limbeck.recipe import Recipe
 from limbeck.store import KnowledgeStore
 from limbeck.teachers import Teacher
-from limbeck.teaching import Teaching, build_student, code_of
+from limbeck.teaching import Teaching, build_student
 from limbeck.training import Run, distill
 from limbeck.transfer_sets import Splits, TransferSet
 
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
 __all__ = ["Experiment"]
 
 Progress = Callable[[str, int, int], None]
-
-
 T = TypeVar("T")
 
 
@@ -80,6 +79,18 @@ class Experiment:
 
     def __post_init__(self) -> None:
         self.folder = self.recipe.output
+
+    @property
+    def provenance(self) -> Provenance:
+        """What each step depends on."""
+        return Provenance(self)
+
+    @property
+    def seeds(self) -> int:
+        """How many seeds the comparison has."""
+        from limbeck.comparison import DEFAULT_SEEDS
+
+        return DEFAULT_SEEDS if self.recipe.seeds is None else self.recipe.seeds
 
     def record(self, name: str) -> Record:
         """The record beside an artefact of this name."""
@@ -146,7 +157,7 @@ class Experiment:
     @once
     def store(self) -> KnowledgeStore:
         """What the teacher says about the transfer set."""
-        arguments, made_from = self.annotation(), self.knowledge_digest()
+        arguments, made_from = self.annotation(), self.provenance.knowledge()
         record = self.record("knowledge")
         path = self.folder / "knowledge.store"
         if record.holds(made_from) and path.is_dir():
@@ -163,11 +174,6 @@ class Experiment:
         record.write(made_from, classes=list(store.classes), examples=len(store))
         return store
 
-    def knowledge_digest(self) -> str:
-        """What the knowledge depends on."""
-        teaching, transfer_set = self.teaching().digest(), self.transfer_set().fingerprint
-        return digest(teaching, transfer_set, self.annotation())
-
     def annotation(self) -> dict[str, Any]:
         """The arguments of annotate; a top-k store is made for the objective's temperatures."""
         arguments = dict(self.recipe.annotate)
@@ -176,17 +182,21 @@ class Experiment:
             arguments["temperatures"] = tuple(sorted({1.0, *wanted}))
         return arguments
 
+    def knowledge(self) -> KnowledgeStore | None:
+        """The store, if the objective reads a teacher."""
+        return self.store() if self.objective().needs - {"labels"} else None
+
     @once
     def run(self) -> Run:
         """The trained student; an interrupted training goes on from its checkpoint."""
         recipe = self.recipe
         if recipe.begins_as_teacher:
             self.teacher()
-        store = self.store() if self.objective().needs - {"labels"} else None
-        made_from = self.run_digest(store)
+        store = self.knowledge()
+        made_from, job = self.provenance.student(store), self.provenance.job(store)
         record = self.record("student")
         reused = record.holds(made_from)
-        if record.read().get("job") not in (None, self.job_digest(store)):
+        if record.read().get("job") not in (None, job):
             shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
         self.keep_recipe()
         run = distill(
@@ -204,46 +214,15 @@ class Experiment:
             self.say(f"student: reused from {self.folder / 'student'}")
             return run
         run.save(self.folder / "student")
-        record.write(made_from, job=self.job_digest(store), seed=recipe.seed)
+        record.write(made_from, job=job, seed=recipe.seed)
         return run
-
-    def job_digest(self, store: KnowledgeStore | None) -> str:
-        """What every student of this recipe depends on, whatever its seed."""
-        validation = self.data().validation
-        return digest(
-            self.recipe.student.settings,
-            self.begun_from(),
-            repr(self.objective()),
-            repr(self.recipe.training),
-            self.transfer_set().inputs_fingerprint,
-            self.transfer_set().labels,
-            "" if store is None else store.fingerprint,
-            "" if validation is None else validation.inputs_fingerprint,
-        )
-
-    def begun_from(self) -> str:
-        """What the files of the student hash to; its teacher's if it begins as that."""
-        recipe = self.recipe
-        return self.teaching().digest() if recipe.begins_as_teacher else code_of(recipe.student)
-
-    def run_digest(self, store: KnowledgeStore | None) -> str:
-        """What the student depends on."""
-        return digest(self.job_digest(store), self.recipe.seed)
-
-    def tested(self) -> str:
-        """What a measurement of the student on the test part depends on."""
-        test = self.test()
-        run = self.run()
-        store = run.knowledge if isinstance(run.knowledge, KnowledgeStore) else None
-        teacher = "" if self.recipe.teacher is None else self.teaching().digest()
-        return digest(self.run_digest(store), teacher, test.fingerprint, test.labels)
 
     @once
     def evaluation(self) -> "Evaluation":
         """The student on the test part."""
         from limbeck.evaluation import Evaluation, evaluate, score
 
-        made_from = self.tested()
+        made_from, run = self.provenance.evaluation(self.knowledge()), self.run()
         record, path = self.record("evaluation"), self.folder / "evaluation.json"
         if record.holds(made_from) and path.is_file():
             self.say(f"evaluation: reused from {path}")
@@ -251,7 +230,7 @@ class Experiment:
         scores = None
         if self.recipe.teacher is not None:
             scores = score(self.teacher(), self.test(), progress=self.progress)
-        evaluation = evaluate(self.run().student, self.test(), teacher_scores=scores)
+        evaluation = evaluate(run.student, self.test(), teacher_scores=scores)
         write_json(path, evaluation.as_dict())
         record.write(made_from)
         return evaluation
@@ -259,20 +238,19 @@ class Experiment:
     @once
     def comparison(self) -> "Comparison":
         """The verdict: the student against its from-scratch twin, on the test part."""
-        from limbeck.comparison import DEFAULT_SEEDS, Comparison, compare
+        from limbeck.comparison import Comparison, compare
 
-        seeds = self.recipe.seeds if self.recipe.seeds is not None else DEFAULT_SEEDS
         self.teaching()  # without a teacher nothing is trained in vain
-        made_from = digest(self.tested(), seeds)
+        made_from, run = self.provenance.comparison(self.knowledge()), self.run()
         record, path = self.record("comparison"), self.folder / "comparison.json"
         if record.holds(made_from) and path.is_file():
             self.say(f"comparison: reused from {path}")
             return Comparison.load(path)
         comparison = compare(
-            self.run(),
+            run,
             self.teacher(),
             self.test(),
-            seeds=seeds,
+            seeds=self.seeds,
             progress=self.progress,
             recipe=self.recipe.as_yaml(),
         )

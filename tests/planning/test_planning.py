@@ -87,10 +87,19 @@ def test_another_encoding_is_planned_beside_it(tmp_path: Path) -> None:
 
 def test_what_a_run_left_is_done(tmp_path: Path) -> None:
     """Prevents a plan of days for a run of which only the end is missing."""
+
+    def done(*changes: str) -> set[str]:
+        found = plan(experiment(tmp_path, RECIPE, *changes)).stages
+        return {stage.what for stage in found if stage.done}
+
     steps = experiment(tmp_path)
     steps.store()
-    done = {stage.what for stage in plan(experiment(tmp_path)).stages if stage.done}
-    assert done == {"train teacher mlp-1", "train teacher mlp-2", "annotate"}
+    annotated = {"train teacher mlp-1", "train teacher mlp-2", "annotate"}
+    assert done() == annotated
+    steps.comparison()
+    assert done() == {*annotated, "train the student", "compare 2 seeds"}
+    assert done("seeds=3") == {*annotated, "train the student"}
+    assert done("training.epochs=5") == annotated
 
 
 def test_a_plan_writes_nothing(tmp_path: Path) -> None:

@@ -18,10 +18,11 @@ from torch import Tensor
 
 from limbeck import seeding
 from limbeck.annotation import annotate
-from limbeck.doctoring import presence
+from limbeck.doctoring.presence import made_teacher
 from limbeck.doctoring.trial import Trial, try_out
 from limbeck.errors import NoKnowledgeWarning
 from limbeck.evaluation.scoring import score
+from limbeck.finished import finished_comparison, finished_store, finished_student
 from limbeck.job import Job, Training
 from limbeck.objectives import HardLabels, Objective
 from limbeck.store import KnowledgeStore, KnowledgeSubset
@@ -89,22 +90,22 @@ class Case:
     @cached_property
     def store(self) -> KnowledgeStore | None:
         """The finished store, if there is one."""
-        return presence.stored(self.experiment)
+        return finished_store(self.experiment)
 
     @cached_property
     def trained(self) -> Student | None:
         """The student of a finished run, if there is one."""
-        return presence.trained_student(self.experiment, self.store)
+        return finished_student(self.experiment, self.store)
 
     @cached_property
     def comparison(self) -> "Comparison | None":
         """The comparison of a finished run, if there is one."""
-        return None if self.trained is None else presence.compared(self.experiment)
+        return None if self.trained is None else finished_comparison(self.experiment, self.store)
 
     @cached_property
     def teacher(self) -> Teacher | None:
         """The teacher, if it can be had without a long wait."""
-        return presence.made_teacher(self.experiment)
+        return made_teacher(self.experiment)
 
     @cached_property
     def asked(self) -> KnowledgeStore | None:

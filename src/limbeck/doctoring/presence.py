@@ -1,64 +1,26 @@
-"""What of a run is there already, and which teachers can be had without a long wait.
+"""Which teachers can be had without a long wait.
 
-What is there is read. A teacher that is loaded, or that trains within seconds, is made in the run
-folder, where the run will find it. Any other teacher is not waited for.
+A teacher that is loaded, or that trains within seconds, is made in the run folder, where the run
+will find it. Any other teacher is not waited for.
 """
 
 import math
 from typing import TYPE_CHECKING
 
-from limbeck.errors import LimbeckError
 from limbeck.recipe.teachers import Trained
-from limbeck.store import KnowledgeStore
-from limbeck.students import Student, load
 from limbeck.teachers import Teacher
 from limbeck.teaching import Seat, Teaching, build_student
 
 if TYPE_CHECKING:
-    from limbeck.evaluation.verdict import Comparison
     from limbeck.experiment import Experiment
 
-__all__ = ["TRAINED_WITHIN", "compared", "made_teacher", "stored", "trained_student"]
+__all__ = ["TRAINED_WITHIN", "made_teacher"]
 
 TRAINED_WITHIN = 1e10
 """Weights times examples seen, over all members: a minute's training of dense layers."""
 
 FITTED_WITHIN = 1e6
 """Numbers in the rows that an estimator is fitted to; forests and boosting take seconds."""
-
-
-def stored(experiment: "Experiment") -> KnowledgeStore | None:
-    """The finished knowledge store of exactly this recipe, if there is one."""
-    if not experiment.objective().needs - {"labels"}:
-        return None
-    path = experiment.folder / "knowledge.store"
-    if path.is_dir() and experiment.record("knowledge").holds(experiment.knowledge_digest()):
-        return experiment.store()
-    return None
-
-
-def trained_student(experiment: "Experiment", store: KnowledgeStore | None) -> Student | None:
-    """The finished student of exactly this recipe, if there is one that can be loaded."""
-    if store is None and experiment.objective().needs - {"labels"}:
-        return None
-    if not experiment.record("student").holds(experiment.run_digest(store)):
-        return None
-    try:
-        return load(
-            experiment.folder / "student",
-            module=build_student(experiment.recipe.student, experiment.transfer_set()),
-        )
-    except LimbeckError:
-        return None
-
-
-def compared(experiment: "Experiment") -> "Comparison | None":
-    """The comparison in the run folder, if it is finished."""
-    from limbeck.evaluation.verdict import Comparison
-
-    path = experiment.folder / "comparison.json"
-    finished = experiment.record("comparison").read().get("complete") is True
-    return Comparison.load(path) if finished and path.is_file() else None
 
 
 def made_teacher(experiment: "Experiment") -> Teacher | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from limbeck.errors import NoKnowledgeWarning
+from limbeck.finished import finished_comparison, finished_store, finished_student
 from limbeck.job import Training
 from limbeck.objectives import HardLabels, Objective
 from limbeck.planning.figures import Plan, Stage, StoreSize
@@ -92,10 +93,9 @@ class Planning:
             settings = repr(seat.plan)
             if settings not in known:
                 known[settings] = self.teacher_stage(seat)
-            done = self.experiment.teaching().is_made(seat)
             begun = "fit" if isinstance(seat.plan, Fitted) else "train"
-            stage = replace(known[settings], what=f"{begun} teacher {seat.name}", done=done)
-            stages.append(replace(stage, seconds=0.0) if done else stage)
+            stage = replace(known[settings], what=f"{begun} teacher {seat.name}")
+            stages.append(done(stage) if self.experiment.teaching().is_made(seat) else stage)
         return tuple(stages)
 
     @cached_property
@@ -186,9 +186,11 @@ class Planning:
         examples = self.experiment.transfer_set()
         rows = len(examples) * (examples.views or 1) * len(self.seats)
         stage = Stage("annotate", rows, self.probe[0].of(len(examples)))
-        path = self.experiment.folder / "knowledge.store"
-        held = self.experiment.record("knowledge").holds(self.experiment.knowledge_digest())
-        return (replace(stage, seconds=0.0, done=True) if held and path.is_dir() else stage,)
+        return (done(stage) if self.finished_store is not None else stage,)
+
+    @cached_property
+    def finished_store(self) -> KnowledgeStore | None:
+        return finished_store(self.experiment)
 
     @cached_property
     def probe(self) -> tuple[Cost, Cost, KnowledgeStore, TransferSet]:
@@ -206,8 +208,6 @@ class Planning:
 
     def students(self) -> tuple[Stage, ...]:
         """The student's training, and those of the comparison."""
-        from limbeck.comparison import DEFAULT_SEEDS
-
         recipe, examples = self.experiment.recipe, self.experiment.transfer_set()
         student, rows = self.student(), len(examples)
         known, part = None, examples
@@ -216,14 +216,19 @@ class Planning:
             known = KnowledgeSubset(store, part, torch.arange(len(part)))
         objective, training = self.experiment.objective(), recipe.training
         stage = self.training_stage(student, known, part, objective, training, rows)
-        stages = [replace(stage, what="train the student")]
+        trained = finished_student(self.experiment, self.finished_store) is not None
+        own = replace(stage, what="train the student")
+        stages = [done(own) if trained else own]
         if recipe.teacher is not None:
-            seeds = recipe.seeds if recipe.seeds is not None else DEFAULT_SEEDS
-            labels = self.experiment.transfer_set().labelled()
+            seeds, labels = self.experiment.seeds, examples.labelled()
             twin = self.training_stage(student, None, labels, HardLabels(), training, rows)
             more = (seeds - 1) * stage.seconds + seeds * twin.seconds
             what = f"compare {seeds} seeds"
-            stages.append(Stage(what, (2 * seeds - 1) * stage.rows, more, at_most=True))
+            rest = Stage(what, (2 * seeds - 1) * stage.rows, more, at_most=True)
+            compared = (
+                finished_comparison(self.experiment, self.finished_store) if trained else None
+            )
+            stages.append(rest if compared is None else done(rest))
         return tuple(stages)
 
     def student(self) -> Student:
@@ -250,6 +255,11 @@ class Planning:
             size = self.annotated(changed, "other")[1]
             sizes.append(StoreSize(words(other), round(size.of(rows)), chosen=False))
         return tuple(sizes)
+
+
+def done(stage: Stage) -> Stage:
+    """What a finished run left takes no more time."""
+    return replace(stage, seconds=0.0, done=True)
 
 
 def words(top_k: int | None) -> str:
