@@ -55,7 +55,7 @@ def check_labels(objective: Objective, job: Job) -> None:
             f"example '{job.transfer_set.ids[row]}' has label {int(labels[row])}; the {classes} "
             f"classes are numbered 0 to {classes - 1} (and -1 is unlabelled). Correct the labels."
         )
-    if objective.needs == {"labels"} and not bool((labels != UNLABELLED).any()):
+    if not objective.reads_teacher and not bool((labels != UNLABELLED).any()):
         raise DataError(
             "the objective learns from labels alone and no example has one. Add soft_targets with "
             "a knowledge store, or label some examples."

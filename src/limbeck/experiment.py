@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from limbeck.annotation import annotate
 from limbeck.artefacts import Record, read_json, write_json
 from limbeck.errors import DataError, RecipeError
-from limbeck.fingerprint import digest, module_digest
 from limbeck.objectives import Objective
 from limbeck.provenance import Provenance
 from limbeck.recipe import Recipe
@@ -83,7 +82,9 @@ class Experiment:
     @property
     def provenance(self) -> Provenance:
         """What each step depends on."""
-        return Provenance(self)
+        teaching = None if self.recipe.teacher is None else self.teaching()
+        validation = self.data().validation
+        return Provenance(self.recipe, teaching, self.transfer_set(), validation, self.objective())
 
     @property
     def seeds(self) -> int:
@@ -157,8 +158,9 @@ class Experiment:
     @once
     def store(self) -> KnowledgeStore:
         """What the teacher says about the transfer set."""
-        arguments, made_from = self.annotation(), self.provenance.knowledge()
-        record = self.record("knowledge")
+        self.teaching()  # or it says that there is no teacher
+        arguments, record = self.annotation(), self.record("knowledge")
+        made_from = self.provenance.knowledge(arguments)
         path = self.folder / "knowledge.store"
         if record.holds(made_from) and path.is_dir():
             store = KnowledgeStore(path)
@@ -184,7 +186,7 @@ class Experiment:
 
     def knowledge(self) -> KnowledgeStore | None:
         """The store, if the objective reads a teacher."""
-        return self.store() if self.objective().needs - {"labels"} else None
+        return self.store() if self.objective().reads_teacher else None
 
     @once
     def run(self) -> Run:
@@ -222,7 +224,8 @@ class Experiment:
         """The student on the test part."""
         from limbeck.evaluation import Evaluation, evaluate, score
 
-        made_from, run = self.provenance.evaluation(self.knowledge()), self.run()
+        made_from = self.provenance.evaluation(self.knowledge(), self.test())
+        run = self.run()
         record, path = self.record("evaluation"), self.folder / "evaluation.json"
         if record.holds(made_from) and path.is_file():
             self.say(f"evaluation: reused from {path}")
@@ -241,7 +244,8 @@ class Experiment:
         from limbeck.comparison import Comparison, compare
 
         self.teaching()  # without a teacher nothing is trained in vain
-        made_from, run = self.provenance.comparison(self.knowledge()), self.run()
+        made_from = self.provenance.comparison(self.knowledge(), self.test(), self.seeds)
+        run = self.run()
         record, path = self.record("comparison"), self.folder / "comparison.json"
         if record.holds(made_from) and path.is_file():
             self.say(f"comparison: reused from {path}")
@@ -266,14 +270,7 @@ class Experiment:
         test = self.data().test
         data = test if test is not None else self.data().train
         student, path = self.run().student, self.folder / "student.onnx"
-        tokenization = student.tokenization
-        made_from = digest(
-            module_digest(student.module),
-            data.fingerprint,
-            student.classes,
-            *(() if tokenization is None else (tokenization.fingerprint,)),
-        )
-        record = self.record(path.name)
+        made_from, record = self.provenance.export(student, data), self.record(path.name)
         if record.holds(made_from):
             known = Export.from_dict(record.read()["export"], self.folder)
             if known.is_there:

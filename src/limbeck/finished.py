@@ -19,16 +19,17 @@ __all__ = ["finished_comparison", "finished_store", "finished_student"]
 
 def finished_store(experiment: "Experiment") -> KnowledgeStore | None:
     """The knowledge store, if the objective reads one."""
-    if not reads_teacher(experiment):
+    if not experiment.objective().reads_teacher:
         return None
     path = experiment.folder / "knowledge.store"
-    held = experiment.record("knowledge").holds(experiment.provenance.knowledge())
+    made_from = experiment.provenance.knowledge(experiment.annotation())
+    held = experiment.record("knowledge").holds(made_from)
     return experiment.store() if held and path.is_dir() else None
 
 
 def finished_student(experiment: "Experiment", store: KnowledgeStore | None) -> Student | None:
     """The student taught from this store, if there is one that can be loaded."""
-    if store is None and reads_teacher(experiment):
+    if store is None and experiment.objective().reads_teacher:
         return None
     if not experiment.record("student").holds(experiment.provenance.student(store)):
         return None
@@ -47,15 +48,10 @@ def finished_comparison(
     """The comparison of the student that was taught from this store."""
     from limbeck.evaluation.verdict import Comparison
 
-    if experiment.recipe.teacher is None or experiment.data().test is None:
-        return None
-    if store is None and reads_teacher(experiment):
+    test, seeds = experiment.data().test, experiment.seeds
+    if test is None or (store is None and experiment.objective().reads_teacher):
         return None
     path = experiment.folder / "comparison.json"
-    held = experiment.record("comparison").holds(experiment.provenance.comparison(store))
+    made_from = experiment.provenance.comparison(store, test, seeds)
+    held = experiment.record("comparison").holds(made_from)
     return Comparison.load(path) if held and path.is_file() else None
-
-
-def reads_teacher(experiment: "Experiment") -> bool:
-    """Whether the student learns from more than labels, so that there must be a store."""
-    return bool(experiment.objective().needs - {"labels"})

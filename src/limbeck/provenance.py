@@ -1,64 +1,76 @@
 """What each step of a run depends on: its artefact is reused as long as this hash is the same."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
-from limbeck.fingerprint import digest
+from limbeck.fingerprint import digest, module_digest
+from limbeck.objectives import Objective
+from limbeck.recipe import Recipe
 from limbeck.store import KnowledgeStore
-from limbeck.teaching import code_of
-
-if TYPE_CHECKING:
-    from limbeck.experiment import Experiment
+from limbeck.students import Student
+from limbeck.teaching import Teaching, code_of
+from limbeck.transfer_sets import TransferSet
 
 __all__ = ["Provenance"]
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """The hashes of an experiment's steps; none of them makes a step.
+    """The hashes of a run's steps.
 
     A store of None is that of an objective that reads labels alone.
+
+    Attributes:
+        recipe: What is run.
+        teaching: What makes the teacher, if the recipe has one.
+        examples: The training rows, in the recipe's views.
+        validation: The rows that the student's best epoch is chosen on.
+        objective: What the student minimises.
     """
 
-    experiment: "Experiment"
+    recipe: Recipe
+    teaching: Teaching | None
+    examples: TransferSet
+    validation: TransferSet | None
+    objective: Objective
 
-    def knowledge(self) -> str:
-        """What the knowledge store depends on."""
-        teaching, examples = self.experiment.teaching(), self.experiment.transfer_set()
-        return digest(teaching.digest(), examples.fingerprint, self.experiment.annotation())
+    def knowledge(self, arguments: dict[str, Any]) -> str:
+        """What a knowledge store, annotated with these arguments, depends on."""
+        return digest(self.teacher(), self.examples.fingerprint, arguments)
+
+    def teacher(self) -> str:
+        """What the teacher depends on; empty if there is none."""
+        return "" if self.teaching is None else self.teaching.digest()
 
     def job(self, store: KnowledgeStore | None) -> str:
         """What every student of the recipe depends on, whatever its seed."""
-        recipe, examples = self.experiment.recipe, self.experiment.transfer_set()
-        validation = self.experiment.data().validation
+        student, validation = self.recipe.student, self.validation
         return digest(
-            recipe.student.settings,
-            self.beginning(),
-            repr(self.experiment.objective()),
-            repr(recipe.training),
-            examples.inputs_fingerprint,
-            examples.labels,
+            student.settings,
+            self.teacher() if self.recipe.begins_as_teacher else code_of(student),
+            repr(self.objective),
+            repr(self.recipe.training),
+            self.examples.inputs_fingerprint,
+            self.examples.labels,
             "" if store is None else store.fingerprint,
             "" if validation is None else validation.inputs_fingerprint,
         )
 
-    def beginning(self) -> str:
-        """What the files of the student hash to; its teacher's if it begins as that."""
-        recipe = self.experiment.recipe
-        if recipe.begins_as_teacher:
-            return self.experiment.teaching().digest()
-        return code_of(recipe.student)
-
     def student(self, store: KnowledgeStore | None) -> str:
         """What the student depends on."""
-        return digest(self.job(store), self.experiment.recipe.seed)
+        return digest(self.job(store), self.recipe.seed)
 
-    def evaluation(self, store: KnowledgeStore | None) -> str:
+    def evaluation(self, store: KnowledgeStore | None, test: TransferSet) -> str:
         """What a measurement of the student on the test part depends on."""
-        test, recipe = self.experiment.test(), self.experiment.recipe
-        teacher = "" if recipe.teacher is None else self.experiment.teaching().digest()
-        return digest(self.student(store), teacher, test.fingerprint, test.labels)
+        return digest(self.student(store), self.teacher(), test.fingerprint, test.labels)
 
-    def comparison(self, store: KnowledgeStore | None) -> str:
-        """What the verdict depends on."""
-        return digest(self.evaluation(store), self.experiment.seeds)
+    def comparison(self, store: KnowledgeStore | None, test: TransferSet, seeds: int) -> str:
+        """What the verdict over so many seeds depends on."""
+        return digest(self.evaluation(store, test), seeds)
+
+    def export(self, student: Student, measured_on: TransferSet) -> str:
+        """What a trained student's ONNX file, compared with it on these rows, depends on."""
+        tokenization = student.tokenization
+        tokens = () if tokenization is None else (tokenization.fingerprint,)
+        weights = module_digest(student.module)
+        return digest(weights, measured_on.fingerprint, student.classes, *tokens)

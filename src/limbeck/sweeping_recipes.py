@@ -62,7 +62,7 @@ def job_for(shared: Experiment, variant: Recipe) -> Job:
         shared.teacher()
     return job_of(
         build_student(variant.student, data.train),
-        shared.store() if objective.needs - {"labels"} else None,
+        shared.store() if objective.reads_teacher else None,
         shared.transfer_set(),
         objective,
         variant.training,

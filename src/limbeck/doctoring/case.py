@@ -110,7 +110,7 @@ class Case:
     @cached_property
     def asked(self) -> KnowledgeStore | None:
         """The finished store, or else one of a few hundred rows; None without a teacher."""
-        if self.store is not None or not self.objective.needs - {"labels"}:
+        if self.store is not None or not self.objective.reads_teacher:
             return self.store
         if self.teacher is None:
             return None
@@ -187,7 +187,7 @@ class Case:
     @cached_property
     def job(self) -> Job | None:
         """The recipe's objective on a slice; None where its knowledge or labels are not there."""
-        if self.objective.needs == {"labels"}:
+        if not self.objective.reads_teacher:
             return self.on_slice(self.objective) if len(self.labelled) else None
         if self.knowledge is None:
             return None

@@ -34,7 +34,7 @@ def gradient_ratio(case: Case) -> list[Finding]:
     for (weight, term), norm in zip(terms, norms, strict=True):
         if norms[strongest] == 0 or norm / norms[strongest] >= SWITCHED_OFF:
             continue
-        teaches = bool(term.needs - {"labels"})
+        teaches = term.reads_teacher
         found.append(
             Finding(
                 "gradients",
@@ -52,7 +52,7 @@ def others_teach(
 ) -> bool:
     """Whether any term that reads the teacher counts."""
     return any(
-        term.needs - {"labels"} and norm / largest >= SWITCHED_OFF
+        term.reads_teacher and norm / largest >= SWITCHED_OFF
         for (_, term), norm in zip(terms, norms, strict=True)
     )
 

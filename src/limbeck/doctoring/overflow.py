@@ -123,7 +123,7 @@ def sure_batch(case: Case, term: Objective) -> tuple[Tensor, Knowledge | None, T
         known = Knowledge(torch.eye(classes)[rows % classes].unsqueeze(0))
     logits = SURE * (2 * torch.eye(classes)[rows % classes] - 1)
     labels = (rows + 1) % classes
-    return logits, known if term.needs - {"labels"} else None, labels
+    return logits, known if term.reads_teacher else None, labels
 
 
 def in_double(knowledge: Knowledge) -> Knowledge:

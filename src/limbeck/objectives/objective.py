@@ -41,6 +41,11 @@ class Objective(nn.Module, ABC):
     relational: bool = False
     varying: tuple[str, ...] = ()
 
+    @property
+    def reads_teacher(self) -> bool:
+        """Whether it learns from more than labels."""
+        return bool(self.needs - {"labels"})
+
     def __call__(
         self, student: Outputs, teacher: Knowledge | None, labels: Int[Tensor, " b"]
     ) -> Float[Tensor, ""]:

@@ -175,13 +175,9 @@ class Planning:
             name=seat.name,
         )
 
-    @property
-    def needs_teacher(self) -> bool:
-        return bool(self.experiment.objective().needs - {"labels"})
-
     def annotation(self) -> tuple[Stage, ...]:
         """The annotating, if the objective reads a teacher."""
-        if not self.needs_teacher:
+        if not self.experiment.objective().reads_teacher:
             return ()
         examples = self.experiment.transfer_set()
         rows = len(examples) * (examples.views or 1) * len(self.seats)
@@ -211,7 +207,7 @@ class Planning:
         recipe, examples = self.experiment.recipe, self.experiment.transfer_set()
         student, rows = self.student(), len(examples)
         known, part = None, examples
-        if self.needs_teacher:
+        if self.experiment.objective().reads_teacher:
             _, _, store, part = self.probe
             known = KnowledgeSubset(store, part, torch.arange(len(part)))
         objective, training = self.experiment.objective(), recipe.training
@@ -243,7 +239,7 @@ class Planning:
 
     def stores(self) -> tuple[StoreSize, ...]:
         """The size of the recipe's store, and what it would be with all classes or the top k."""
-        if not self.needs_teacher:
+        if not self.experiment.objective().reads_teacher:
             return ()
         arguments, classes = self.experiment.annotation(), len(self.experiment.data().train.classes)
         chosen, rows = arguments.get("top_k"), len(self.experiment.transfer_set())

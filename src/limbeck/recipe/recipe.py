@@ -197,7 +197,7 @@ def check_without_teacher(
 ) -> None:
     """Raise a RecipeError where only a teacher gives a meaning to what the recipe says."""
     for _, piece in objective:
-        if piece.target is not None and piece.build().needs - {"labels"}:
+        if piece.target is not None and piece.build().reads_teacher:
             raise piece.place.error(
                 f"{piece.name} needs a teacher's knowledge and the recipe has no 'teacher'. Add "
                 "'teacher: ...' to it, or take 'objective: hard_labels'."

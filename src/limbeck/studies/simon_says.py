@@ -141,7 +141,7 @@ def measures(study: Study, name: str, loaded: dict[str, Splits], seed: int) -> d
     before, pruned = answers(net, data.test), lb.prune(net, SPARSITY)
     found: dict[str, Any] = {"before": accuracy(before, data.test)}
     for way, objective in WAYS.items():
-        knowledge = store if objective.needs - {"labels"} else None
+        knowledge = store if objective.reads_teacher else None
         run = study.distill(pruned, knowledge, few, objective, case.training, seed=seed)
         after = answers(run.student, data.test)
         paid = bias(before, after.unsqueeze(0), data.test.labels, data.test.classes)
