@@ -107,3 +107,12 @@ def test_the_tables_are_on_the_page_and_hostile_names_are_text(paid, tmp_path) -
     assert "Missed: class 1" in text
     assert HOSTILE not in text
     assert text.count("window.hacked=1") == 2
+
+
+def test_the_list_of_flips_is_folded_under_its_note(paid, tmp_path) -> None:
+    """Fifty rows between the reader and the rest of the page."""
+    text = report(paid, tmp_path / "r.html").read_text()
+    assert text.count("<details>") == text.count("</details>") == 1
+    note, _, rows = text.split("<details>")[1].split("</details>")[0].partition("</summary>")
+    assert note.startswith("<summary>Flips: the teacher is right")
+    assert rows.count("<tr>") == 51

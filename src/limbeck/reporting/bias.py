@@ -129,4 +129,5 @@ def flips(comparison: "Comparison", distilled: "Bias", scratch: "Bias") -> Table
         Row(flip.id, "", (Cell(flip.label), Cell(flip.answer), Cell(count(flip.runs))))
         for flip in found[:MOST_FLIPS]
     ]
-    return Table(note, ("Class", "Given", f"Seeds, of {distilled.runs}"), tuple(rows))
+    heads = ("Class", "Given", f"Seeds, of {distilled.runs}")
+    return Table(note, heads, tuple(rows), folded=True)

@@ -34,11 +34,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """The models side by side."""
+    """The models side by side; a folded one shows its note alone until it is asked for."""
 
     note: str
     heads: tuple[str, ...]
     rows: tuple[Row, ...]
+    folded: bool = False
 
 
 @dataclass(frozen=True)
