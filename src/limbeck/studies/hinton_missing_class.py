@@ -11,8 +11,11 @@ The paper leaves open, and we chose: soft targets only, as a hard label pushes t
 down; the temperature with the fewest validation errors after the correction by frequency; a tenth
 of the training images kept apart for these choices. The temperatures to choose from were set after
 size "small", in which 4 was better than 10 and 20 on validation images. Errors are per 10 000 test
-images. Size "small" uses a fifth of the images; "smoke" uses 8 x 8 digits, for which nothing is
-published.
+images. This is the second way. A first full run, with a teacher of half the passes (100 errors) and
+students at a rate of 0.001 and batches of 250, left 142 errors after the oracle bias, 17 on threes;
+the rate and the batches are those with the fewest errors on training images kept apart. All train
+in bfloat16 where the processor multiplies in it. Size "small" uses a fifth of the images; "smoke"
+uses 8 x 8 digits, for which nothing is published.
 """
 
 import math
@@ -60,12 +63,13 @@ class Settings:
     seeds: int
     temperatures: tuple[float, ...] = (2.0, 5.0, 20.0)
     batch_size: int = 250
+    learning_rate: float = 0.001
 
 
 SIZES = {
     "smoke": Settings(0, 64, 60, 32, 300, 2, (4.0, 10.0), 64),
     "small": Settings(12000, 800, 60, 400, 2000, 2),
-    "full": Settings(0, 1200, 80, 800, 6000, 3),
+    "full": Settings(0, 1200, 150, 800, 15_000, 3, batch_size=100, learning_rate=0.003),
 }
 
 
@@ -102,7 +106,7 @@ class World:
     def teacher(self) -> lb.TorchModule:
         units, epochs, train = self.size.teacher_units, self.size.teacher_epochs, self.data.train
         if self.study.size != "smoke":
-            return hinton_teacher(self.study, train, units=units, epochs=epochs)
+            return hinton_teacher(self.study, train, units=units, epochs=epochs, precision="auto")
         # two pixels are a quarter of a small digit, and averaged weights need thousands of updates
         plain = lb.students.mlp(math.prod(train.input_shape), [units, units], 10, dropout=0.5)
         run = self.study.distill(plain, None, train, lb.HardLabels(), lb.Training(epochs=epochs))
@@ -118,7 +122,12 @@ class World:
         )
         student = lb.students.mlp(math.prod(train.input_shape), [size.units] * 2, 10)
         epochs = round(size.updates * size.batch_size / len(part))
-        training = lb.Training(epochs=epochs, batch_size=size.batch_size)
+        training = lb.Training(
+            epochs=epochs,
+            batch_size=size.batch_size,
+            optimizer=lb.AdamW(size.learning_rate),
+            precision="auto",
+        )
         soft = lb.SoftTargets(temperature)
         run = self.study.distill(student, part, part.transfer_set, soft, training, seed=seed)
         return run.student
