@@ -278,10 +278,10 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(here: Path) -> None:
 
 def interrupted(process: "subprocess.Popen[str]") -> str:
     """What it tells after Ctrl-C; pressed again where an import of another library swallowed it."""
-    for _ in range(12):
+    for _ in range(4):
         process.send_signal(signal.SIGINT)
-        try:
-            return process.communicate(timeout=10)[1]
+        try:  # pressed again while Python ends, it would kill what has been told already
+            return process.communicate(timeout=30)[1]
         except subprocess.TimeoutExpired:
             continue
     process.kill()
