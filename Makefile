@@ -4,7 +4,8 @@ BIN := .venv/bin
 READY := .venv/.ready
 # tests whose stand-ins are, on purpose, not of the declared types
 FAKES := --ignore=tests/cli --deselect=tests/test_experiment.py::test_training_and_annotating_never_read_the_test_part
-TRIALS := tests/store/test_durability.py tests/test_checkpoint.py tests/test_imdb_recipes.py tests/test_texts_exported.py
+TRIALS := tests/doctoring tests/store/test_durability.py tests/test_checkpoint.py tests/test_documents.py
+TRIALS += tests/test_imdb_recipes.py tests/test_quantizing.py tests/test_texts_exported.py
 HOOK := beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))
 
 .PHONY: demo test test-types test-studies test-trials test-slow lint types clean

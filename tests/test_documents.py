@@ -10,6 +10,9 @@ from limbeck.recipe import Recipe
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+TRAIN = {"README.md", "int8.md"}
+"""Pages whose blocks train for some seconds."""
+
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -17,7 +20,11 @@ def blocks(page: Path, language: str) -> list[str]:
     return [code for kind, code in BLOCK.findall(page.read_text()) if kind == language]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(p, marks=[pytest.mark.slow] if p.name in TRAIN else []) for p in PAGES],
+    ids=[page.name for page in PAGES],
+)
 def test_the_python_blocks_of_a_page_run(page, tmp_path, monkeypatch):
     """Prevents documentation that no longer works."""
     monkeypatch.chdir(tmp_path)

@@ -145,7 +145,7 @@ def test_it_predicts_and_is_a_teacher(teacher: Path, capsys: pytest.CaptureFixtu
     [
         ("imdb_gru", 90),
         pytest.param("imdb_cnn", 90, marks=pytest.mark.slow),
-        ("imdb_unlabelled", 140),
+        pytest.param("imdb_unlabelled", 140, marks=pytest.mark.slow),
     ],
 )
 def test_each_student_learns_from_it(

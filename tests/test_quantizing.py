@@ -103,7 +103,10 @@ def weights_of(path: Path) -> dict[str, np.ndarray]:
     return {each.name: numpy_helper.to_array(each) for each in onnx.load(path).graph.initializer}
 
 
-@pytest.mark.parametrize("name", list(BUILD))
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=[pytest.mark.slow] if n == "text cnn" else []) for n in BUILD],
+)
 def test_students_of_every_kind_pass_and_are_smaller(made: Made, name: str) -> None:
     """A kind of student that ONNX Runtime's tool breaks, and nobody tried."""
     run, exported = made(name)

@@ -118,7 +118,10 @@ def test_a_gru_is_one_node_however_often_it_is_exported(made: Any, tmp_path: Pat
         assert "Loop" not in operators
 
 
-@pytest.mark.parametrize("name", ["gru", "faithful cnn", "transformers"])
+@pytest.mark.parametrize(
+    "name",
+    ["gru", pytest.param("faithful cnn", marks=SLOW), pytest.param("transformers", marks=SLOW)],
+)
 @pytest.mark.parametrize("batch_size", [1, 7, 1024])
 def test_predictions_are_the_students_in_the_order_of_the_texts(
     made: Any, name: str, batch_size: int

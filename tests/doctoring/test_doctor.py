@@ -53,6 +53,7 @@ def test_a_convolutional_student_is_healthy(case) -> None:
     assert lb.doctor(case("student={cnn: {channels: [8, 16]}}").experiment) == []
 
 
+@pytest.mark.slow
 def test_the_same_recipe_gives_the_same_findings(case) -> None:
     """A finding that is gone when somebody looks again."""
     changes = ("student.mlp.hidden=[1]", "data.digits.test=10", "training.epochs=2")
@@ -63,6 +64,7 @@ def test_the_same_recipe_gives_the_same_findings(case) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_read_and_trains_no_twin(case, monkeypatch) -> None:
     """An examination after the end that measures another student than the one that is there."""
     changes = ("student.mlp.hidden=[1]", "data.digits.test=40")

@@ -154,6 +154,7 @@ def test_a_student_too_small_for_its_training_rows(case) -> None:
     assert re.search(r"right on [1-6]\d% of 300 rows that it was trained on", sentence)
 
 
+@pytest.mark.slow
 def test_a_transfer_set_that_is_too_small(case) -> None:
     """Forty images, of which twice as many would have been the cheapest improvement."""
     sentence = only(transfer_size(case(data("few"), "training.epochs=200")), wasted=False)

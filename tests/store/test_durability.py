@@ -47,7 +47,8 @@ def test_a_store_killed_at_any_moment_resumes_to_the_same_bytes(tmp_path, times)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_DATA counts mappings on Linux only")
-@pytest.mark.parametrize("kind", ["fixed", pytest.param("tokens", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["fixed", "tokens"])
 def test_a_store_ten_times_the_memory_is_annotated_read_and_verified(tmp_path, kind):
     """Growth with the store would end a run over 20 GB after hours."""
     assert run("limited_memory.py", tmp_path / "s", kind) == ["the limit holds"]
