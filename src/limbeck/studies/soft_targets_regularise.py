@@ -9,10 +9,13 @@ points. Here 3 % are some thousand images, so that the question is at how many r
 recovered.
 
 Settings of ours: MNIST with two hidden layers of 400, CIFAR-10 with a small convolutional network,
-student and teacher alike. All students have the same number of updates. Hard labels keep the epoch
-that is best on 1000 validation images, soft targets the last one. Soft targets only; the
-temperature with the best validation accuracy at 3 %. Temperature 10 is among them since 5 was
-better than 2 in size "small". Size "small" uses a fraction of the images; "smoke" 8 x 8 digits.
+student and teacher alike. All students have the same number of updates, about the teacher's: that
+is the second way, as students with a third of them recovered 77 % of the lost accuracy at most on
+MNIST and 45 % on CIFAR-10. Hard labels keep the epoch that is best on 1000 validation images, soft
+targets the last one. Soft targets only; the temperature with the best validation accuracy at 3 %.
+Temperature 10 is among them since 5 was better than 2 in size "small". Students train in bfloat16
+where the processor multiplies in it. Size "small" uses a fraction of the images; "smoke" 8 x 8
+digits.
 """
 
 import math
@@ -55,7 +58,7 @@ class Settings:
 SIZES = {
     "smoke": (Settings("digits", 0, 30, 150, 2, (AT, 0.3), (2.0,)),),
     "small": (Settings("mnist", 12000, 10, 600, 2), Settings("cifar10", 6000, 12, 300, 1)),
-    "full": (Settings("mnist", 0, 20, 3000, 3), Settings("cifar10", 0, 15, 1200, 2)),
+    "full": (Settings("mnist", 0, 20, 8000, 3), Settings("cifar10", 0, 15, 5000, 2)),
 }
 
 
@@ -112,7 +115,7 @@ class World:
         return accuracy(self.teacher, self.data.test)
 
     def training(self, part: lb.TransferSet) -> lb.Training:
-        training = lb.Training(batch_size=self.size.batch_size)
+        training = lb.Training(batch_size=self.size.batch_size, precision="auto")
         return training.for_updates(self.size.updates, len(part))
 
     def soft(self, part: lb.TransferSet, temperature: float, seed: int) -> lb.Student:
