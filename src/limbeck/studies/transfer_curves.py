@@ -42,6 +42,7 @@ class Settings:
     classes: int = 10
     learning_rate: float = 0.03
     batch_size: int = 64
+    warm_up: float = 0.0
 
 
 class World:
@@ -123,6 +124,7 @@ class World:
             epochs=self.settings.epochs,
             batch_size=self.settings.batch_size,
             optimizer=lb.SGD(self.settings.learning_rate, momentum=0.9, weight_decay=5e-4),
+            schedule=lb.Cosine(warm_up=self.settings.warm_up),
         )
         examples, labels = with_classes(self.data.train, classes), lb.HardLabels()
         jobs = [job_of(net, None, examples, labels, training, checkpoint=folder) for net in nets]
