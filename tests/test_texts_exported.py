@@ -73,7 +73,12 @@ def made(
 
 
 @pytest.mark.parametrize(
-    "name", ["gru", "cnn", "faithful cnn", "transformers", pytest.param("transformer", marks=SLOW)]
+    "name",
+    [
+        "gru",
+        "cnn",
+        *(pytest.param(n, marks=SLOW) for n in ("faithful cnn", "transformers", "transformer")),
+    ],
 )
 def test_the_file_answers_texts_of_any_length_as_the_student_does(made: Any, name: str) -> None:
     """A length that is built into the file fails on the first other text."""
