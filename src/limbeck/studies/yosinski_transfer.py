@@ -68,7 +68,7 @@ FIGURES = {
 
 DIGITS = Settings(8, 100, 8, (8, 16), hidden=16, learning_rate=0.05, batch_size=32)
 SIZES = {
-    "smoke": {"digits": replace(DIGITS, splits=3, per_class=60, epochs=5)},
+    "smoke": {"digits": replace(DIGITS, splits=2, per_class=60, epochs=5)},
     "small": {
         "digits": DIGITS,
         "cifar10": Settings(3, 200, 16, (8, 16, 16, 16, 16), hidden=32, batch_size=32),
