@@ -1,7 +1,7 @@
 """Reviews of IMDB: a 6-layer transformer taught into a CNN, stored against online, and deployed.
 
     online / stored       an epoch of CNN-128 with the teacher in every step against one from the
-                          store (>= 20)
+                          store (>= 20), the student in float32 and in bfloat16
     forward / annotate    the bare loop of the teacher's forward passes over the same
                           length-sorted batches against annotating (>= 0.95 of its speed)
     padded / sorted       the forward passes with every review padded to 256 tokens against
@@ -12,9 +12,9 @@
 python benchmarks/text.py --encoder FOLDER-OR-HUB-ID [--reviews 512]
 
 Two of these are at the edge of what is possible or beyond it. A forward pass of a 6-layer teacher
-384 wide is 19 times the multiplications of a step of CNN-128, so that an online epoch is 20 stored
-ones if all else costs nothing. Reviews cut at 256 tokens have 208 on average, so that sorting
-saves a fifth.
+384 wide is 19 times the multiplications of a step of CNN-128, so that in one precision an online
+epoch is 20 stored ones if all else costs nothing. Reviews cut at 256 tokens have 208 on average, so
+that sorting saves a fifth.
 
 Reviews are drawn at random from the training part, at 128 tokens for the first figure and the last
 and at 256 for the others. The teacher's output layer is untrained: no weight changes a speed. The
@@ -26,6 +26,7 @@ import itertools
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -64,17 +65,29 @@ def training_figures(encoder: str, count: int, folder: Path) -> dict[str, object
     data, teacher = reviews(encoder, count, 128), teacher_of(encoder, 128)
     store = lb.annotate(teacher, data, folder / "training.store")
     student, soft = cnn_for(data), lb.SoftTargets(temperature=2.0)
-    training = lb.Training(epochs=1, batch_size=BATCH)
-    live = lb.LiveTeacher(teacher, data)
+    live, kinds = lb.LiveTeacher(teacher, data), ("float32", "bfloat16")
     seconds = interleaved(
         {
-            "stored": lambda: lb.distill(student, store, data, soft, training),
-            "online": lambda: lb.distill(student, live, data, soft, training),
+            f"{how}, {kind}": partial(
+                lb.distill,
+                student,
+                known,
+                data,
+                soft,
+                lb.Training(epochs=1, batch_size=BATCH, precision=kind),
+            )
+            for how, known in (("stored", store), ("online", live))
+            for kind in kinds
         }
     )
     return {
         "seconds_per_epoch": {name: round(median(each), 2) for name, each in seconds.items()},
-        "online_to_stored": ratio(seconds["online"], seconds["stored"]),
+        **{
+            f"online_to_stored, {kind}": ratio(
+                seconds[f"online, {kind}"], seconds[f"stored, {kind}"]
+            )
+            for kind in kinds
+        },
     }
 
 
