@@ -134,7 +134,7 @@ class Reviews:
         training = lb.Training(
             epochs=self.epochs[length],
             batch_size=32,
-            optimizer=lb.AdamW(learning_rate=2e-5),
+            optimizer=lb.AdamW(learning_rate=5e-5),
             schedule=lb.OneCycle(warm_up=0.1),
             clip=1.0,
             patience=self.epochs[length],

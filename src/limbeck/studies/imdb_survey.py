@@ -13,10 +13,11 @@ each kind. Its teacher reads 256 tokens, whatever the students read. Then the un
 join the transfer set, with as many passes.
 
 Ours: the teacher is a 6-layer encoder of 22 million weights in place of BERT's 110, always with the
-attention mask, fine-tuned at 2e-5 on the training reviews but those kept apart, the epoch best on
-these; for 256 tokens it starts from the one for 128. Students see the same reviews. All 25,000 test
-reviews are measured, no choice is made on them. The survey's loss lacks the factor T^2, which Adam
-does not see. Students of the fixed arm read the vocabulary that the reviews use.
+attention mask, fine-tuned at 5e-5 on the training reviews but those kept apart, the epoch best on
+these; for 256 tokens it starts from the one for 128. A first one, at 2e-5, was right on 86.4 % of
+the reviews kept apart after two passes, and still rising. Students see the same reviews. All 25,000
+test reviews are measured, no choice is made on them. The survey's loss lacks the factor T^2, which
+Adam does not see. Students of the fixed arm read the vocabulary that the reviews use.
 """
 
 from collections.abc import Mapping
