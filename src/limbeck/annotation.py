@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from limbeck.errors import NoKnowledgeWarning, StoreError, StoreMismatch
+from limbeck.errors import NoKnowledgeWarning, StoreMismatch
 from limbeck.store import KnowledgeStore
 from limbeck.store.format import MANIFEST, FloatType, Keep, Subject
 from limbeck.store.matching import difference
@@ -78,11 +78,6 @@ def annotate(
         raise ValueError(
             f"batch_size is {batch_size} and shard_rows is {shard_rows}; both must be 1 or more."
         )
-    for name, value in (("dtype", dtype), ("hidden_dtype", hidden_dtype)):
-        if value not in ("float16", "float32"):
-            raise StoreError(f"{name} is '{value}'. Use float16 or float32.")
-    if keep not in ("members", "mix"):
-        raise StoreError(f"keep is '{keep}'. Use members or mix.")
     folder = Path(to)
     subject = subject_of(
         teacher,

@@ -43,6 +43,11 @@ def subject_of(
         StoreError: if the encoding cannot be had.
         DataError: if the transfer set is empty, or has views without end.
     """
+    for name, value in (("dtype", dtype), ("hidden_dtype", hidden_dtype)):
+        if value not in ("float16", "float32"):
+            raise StoreError(f"{name} is '{value}'. Use float16 or float32.")
+    if keep not in ("members", "mix"):
+        raise StoreError(f"keep is '{keep}'. Use members or mix.")
     subject = about(teacher, transfer_set)
     k = settled_top_k(top_k, len(subject.classes))
     if len(subject.teachers) == 1:

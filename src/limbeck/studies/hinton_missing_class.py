@@ -13,9 +13,9 @@ of the training images kept apart for these choices. The temperatures to choose 
 size "small", in which 4 was better than 10 and 20 on validation images. Errors are per 10 000 test
 images. This is the second way. A first full run, with a teacher of half the passes (100 errors) and
 students at a rate of 0.001 and batches of 250, left 142 errors after the oracle bias, 17 on threes;
-the rate and the batches are those with the fewest errors on training images kept apart. All train
-in bfloat16 where the processor multiplies in it. Size "small" uses a fifth of the images; "smoke"
-uses 8 x 8 digits, for which nothing is published.
+the rate and the batches are those with the fewest errors on training images kept from the students,
+though not from their teacher. All train in bfloat16 where the processor multiplies in it. Size
+"small" uses a fifth of the images; "smoke" uses 8 x 8 digits, for which nothing is published.
 """
 
 import math

@@ -13,8 +13,8 @@ in bfloat16 where the processor multiplies in it; smaller ones together, as one 
 
 The paper does not name its optimiser, and it matters: softer answers have larger gradients, and so
 larger steps where they are SGD's, not where they are Adam's. Students of 30 units learn a second
-time, by SGD with momentum at 0.02 for all temperatures. At 0.1 temperature 1 was best (3.16 %), and
-from 3 up they diverged.
+time, by SGD with momentum at 0.02 for all temperatures. Of the two rates tried it is the one that
+all survive: at 0.1 temperature 1 was best (3.16 %), and students diverged from 3 up.
 """
 
 import math
