@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn import functional
 
+from limbeck.students.max_over_time import Patterns
 from limbeck.students.mlp import checked_widths
 from limbeck.students.reading import real
 from limbeck.students.student import Student
@@ -37,8 +37,8 @@ def text_cnn(
 ) -> Student:
     """Convolutions over tokens, their maxima over the text, a hidden layer, an output layer.
 
-    Its layers' module paths are "embedding", "convolutions.0", ... (before the maximum), "layer1"
-    (after the leaky ReLU, before the dropout) and "output".
+    Its layers' module paths are "embedding", "convolutions.0", ... (the maxima, before the leaky
+    ReLU), "layer1" (after the leaky ReLU, before the dropout) and "output".
 
     Args:
         vocabulary: How many token ids there are, >= 1.
@@ -102,9 +102,7 @@ class TextCnn(TextModule):
         self.vocabulary, self.padding = vocabulary, padding
         self.faithful, self.max_length = faithful, max_length
         self.embedding = nn.Embedding(vocabulary, embedding)
-        self.convolutions = nn.ModuleList(
-            Patterns(embedding, channels, width, padding=width // 2) for width in kernels
-        )
+        self.convolutions = nn.ModuleList(Patterns(embedding, channels, width) for width in kernels)
         self.relu = nn.LeakyReLU(0.2)
         units = channels * len(kernels)
         self.layer1 = leaky(units, units)
@@ -119,8 +117,8 @@ class TextCnn(TextModule):
         else:
             mask = real(tokens, self.padding)
         embedded = self.embedding(tokens) * mask.unsqueeze(-1)
-        maxima = [masked_maximum(layer(embedded), mask) for layer in self.convolutions]
-        units = self.relu(torch.cat(maxima, dim=1))
+        maxima = [layer(embedded, mask) for layer in self.convolutions]
+        units = self.relu(torch.cat(maxima, dim=1))  # it rises, so that it may follow the maximum
         logits: Tensor = self.output(self.dropout(self.layer1(units)))
         return logits
 
@@ -128,23 +126,3 @@ class TextCnn(TextModule):
         """What decides how tokens are read."""
         length = self.max_length if self.faithful else None
         return f"padding={self.padding}, faithful={self.faithful}, length={length}"
-
-
-class Patterns(nn.Conv1d):
-    """A convolution over tokens whose channels are the last axis."""
-
-    def forward(self, values: Float[Tensor, "b t d"]) -> Float[Tensor, "b places channels"]:
-        """How well each pattern fits at each place."""
-        return super().forward(values.transpose(1, 2)).transpose(1, 2)
-
-
-def masked_maximum(
-    values: Float[Tensor, "b places channels"], mask: Bool[Tensor, "b t"]
-) -> Float[Tensor, "b channels"]:
-    """The maximum over the places that the text has when it is alone: t, or t + 1 of even widths.
-
-    A leaky ReLU rises, so that it may as well follow the maximum.
-    """
-    more = values.shape[1] - mask.shape[1]
-    places = functional.pad(mask, (more, 0), value=True)
-    return values.masked_fill(~places.unsqueeze(2), float("-inf")).amax(dim=1)
