@@ -37,6 +37,7 @@ class Settings:
         chosen_on: The student of each kind that temperature and weight are chosen on.
         unlabelled: Students that learn from the unlabelled reviews too, with their lengths.
         epochs: Of the fixed arm.
+        unlabelled_epochs: Of students that learn from the unlabelled reviews too.
         seeds: Of the fixed arm; the faithful one has one, like the survey.
     """
 
@@ -48,6 +49,7 @@ class Settings:
     chosen_on: tuple[str, ...]
     unlabelled: tuple[tuple[str, int], ...]
     epochs: int
+    unlabelled_epochs: int
     seeds: int
     temperatures: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0)
     hard: tuple[float, ...] = (0.0, 0.3)
@@ -107,8 +109,8 @@ def in_order(train: Texts) -> Texts:
     return ordered
 
 
-def training_of(size: Settings) -> lb.Training:
-    return lb.Training(epochs=size.epochs, batch_size=64, patience=size.epochs)
+def training_of(epochs: int) -> lb.Training:
+    return lb.Training(epochs=epochs, batch_size=64, patience=epochs)
 
 
 def objective_of(temperature: float, hard: float) -> lb.Objective:
@@ -125,7 +127,7 @@ def choice(reviews: Reviews, size: Settings, name: str) -> list[list[float]]:
         reviews.knowledge(size.longest, part.train),
         part.train,
         {f"{t} {hard}": objective_of(t, hard) for t, hard in settings},
-        training_of(size),
+        training_of(size.epochs),
         validation=part.validation,
         seeds=1,
         **study.kept,
@@ -149,12 +151,14 @@ class Arm:
         length: The tokens it reads.
         everything: Whether the unlabelled reviews are in the transfer set.
         setting: Temperature, and weight of the labels.
+        epochs: Passes over what the distilled one learns from; its twin gets as many updates.
     """
 
     name: str
     length: int
     everything: bool
     setting: tuple[float, float]
+    epochs: int
 
     def __str__(self) -> str:
         return f"{self.name}, {self.length} tokens{', unlabelled reviews too' * self.everything}"
@@ -169,7 +173,7 @@ def distilled(reviews: Reviews, size: Settings, arm: Arm) -> lb.Run:
         reviews.knowledge(size.longest, transfer),
         transfer,
         objective_of(*arm.setting),
-        training_of(size),
+        training_of(arm.epochs),
         validation=part.validation,
     )
 
