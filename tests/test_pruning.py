@@ -17,7 +17,7 @@ from limbeck.errors import LimbeckError, RecipeError
 from limbeck.evaluation import score
 from limbeck.experiment import Experiment
 from limbeck.job import Job, Progress
-from limbeck.pruning import compacted, gone_units, share_gone, smallest
+from limbeck.pruning import compacted, gone_units, pruned_at_once, share_gone, smallest
 from limbeck.recipe import Recipe
 from limbeck.students import Student, cnn, load, mlp, pruned, save
 from limbeck.students.pruned import Prunable, prunable
@@ -95,6 +95,25 @@ def test_single_weights_go_in_every_layer_but_the_last(data) -> None:
     shares = [float((p == 0).double().mean()) for p in student.module.parameters() if p.ndim > 1]
     assert shares == pytest.approx([0.9, 0.9, 0.0])
     assert student.architecture["mlp"]["hidden"] == [20, 10]
+
+
+@pytest.mark.parametrize("structured", [True, False])
+def test_pruned_at_once_it_has_the_largest_of_its_trained_weights(data, structured) -> None:
+    """A probe of a pruned student that is whole, or that begins anew."""
+    whole = trained(mlp(64, [20, 12], 10), data).student
+    small = pruned_at_once(lb.prune(whole, 0.75, structured=structured))
+    assert small.pruning is None
+    masked = copy.deepcopy(whole.module)
+    for layer in [each for each in masked.modules() if isinstance(each, nn.Linear)][:-1]:
+        if structured:
+            reference.ln_structured(layer, "weight", amount=0.75, n=1, dim=0)
+            layer.bias.data[layer.weight_mask[:, 0] == 0] = 0.0
+        else:
+            reference.l1_unstructured(layer, "weight", amount=0.75)
+    inputs = torch.randn(5, 64)
+    torch.testing.assert_close(small.module(inputs), masked(inputs))
+    assert small.build is None
+    assert pruned_at_once(whole) is whole
 
 
 def test_what_is_gone_never_comes_back(data, monkeypatch) -> None:

@@ -61,8 +61,7 @@ class Fitting:
         self.objective.to(self.device)
         self.optimizer = job.training.optimizer.build([self.student.module, self.objective])
         self.average = averaged(self.student.module, job.training.average)
-        pruning = self.student.pruning
-        self.masks = None if pruning is None else Masks(self.student.module, pruning, job)
+        self.masks = Masks.of(self.student, job)
         self.best: dict[str, Tensor] = {}
         self.history = History()
         self.step = 0

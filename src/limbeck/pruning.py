@@ -10,6 +10,8 @@ is gone has no weights, no bias, and no scale and shift in the normalisation aft
 zero, and `compacted` can leave it out.
 """
 
+import copy
+
 import torch
 from jaxtyping import Bool
 from torch import Tensor, nn
@@ -20,7 +22,7 @@ from limbeck.students import Student
 from limbeck.students.architecture import from_architecture
 from limbeck.students.pruned import Prunable, Pruning, prunable, weight_of
 
-__all__ = ["Masks", "compacted", "share_gone"]
+__all__ = ["Masks", "compacted", "pruned_at_once", "share_gone"]
 
 FIRST, UNTIL = 0.05, 0.75
 """Share that goes at once, and share of the updates after which the last goes."""
@@ -35,23 +37,31 @@ class Masks:
     Args:
         module: The student's.
         pruning: What it loses.
-        job: What is being trained.
-
-    Raises:
-        LimbeckError: if the job could end, or keep weights, before all is gone.
+        updates: How many there will be; none where all goes at once.
     """
 
-    def __init__(self, module: nn.Module, pruning: Pruning, job: Job) -> None:
+    def __init__(self, module: nn.Module, pruning: Pruning, updates: int = 0) -> None:
+        self.module, self.pruning = module, pruning
+        self.span = int(UNTIL * updates)
+        self.gone: list[Tensor] = []
+        self.read()
+
+    @classmethod
+    def of(cls, student: Student, job: Job) -> "Masks | None":
+        """What the job takes from its student; None where that is nothing.
+
+        Raises:
+            LimbeckError: if the job could end, or keep weights, before all is gone.
+        """
+        if student.pruning is None:
+            return None
         if job.training.patience is not None:
             raise LimbeckError(
                 f"patience is {job.training.patience} and the student is pruned until "
                 f"{UNTIL:.0%} of its training: it could stop, or keep an epoch's weights, before "
                 "that. Leave patience out."
             )
-        self.module, self.pruning = module, pruning
-        self.span = int(UNTIL * job.updates)
-        self.gone: list[Tensor] = []
-        self.read()
+        return cls(student.module, student.pruning, job.updates)
 
     def read(self) -> None:
         """What is gone, from the weights: what is zero."""
@@ -64,13 +74,15 @@ class Masks:
         """After an update, the first being 0: set to zero what is gone, and now and then more."""
         self.clear(self.module)
         if step <= self.span and (step % max(1, self.span // TIMES) == 0 or step == self.span):
-            share = share_gone(step, self.span, self.pruning.sparsity)
-            layers = prunable(self.module)
-            self.gone = [
-                gone | smallest(each, share, structured=self.pruning.structured)
-                for each, gone in zip(layers, self.gone, strict=True)
-            ]
-            self.clear(self.module)
+            self.lose(share_gone(step, self.span, self.pruning.sparsity))
+
+    def lose(self, share: float) -> None:
+        """Set to zero what is smallest, until this share of each layer is gone."""
+        self.gone = [
+            gone | smallest(each, share, structured=self.pruning.structured)
+            for each, gone in zip(prunable(self.module), self.gone, strict=True)
+        ]
+        self.clear(self.module)
 
     @torch.no_grad()
     def clear(self, module: nn.Module) -> None:
@@ -111,6 +123,20 @@ def companions(prunable: Prunable) -> list[Tensor]:
     if prunable.norm is not None:
         tensors += [prunable.norm.weight, prunable.norm.bias]
     return [tensor for tensor in tensors if isinstance(tensor, Tensor)]
+
+
+def pruned_at_once(student: Student) -> Student:
+    """The student without all that it is going to lose; one that loses nothing as it is."""
+    pruning = student.pruning
+    if pruning is None:
+        return student
+    found = copy.copy(student)
+    found.module = copy.deepcopy(student.module)
+    masks = Masks(found.module, pruning)
+    masks.lose(pruning.sparsity)
+    found = compacted(found)
+    found.build = found.pruning = None  # it keeps its weights
+    return found
 
 
 def compacted(student: Student) -> Student:

@@ -54,6 +54,14 @@ def test_a_convolutional_student_is_healthy(case) -> None:
 
 
 @pytest.mark.slow
+def test_a_student_that_begins_as_its_teacher_is_healthy(case) -> None:
+    """A loss near 0 before anything is pruned, taken for the one that training must keep to."""
+    pruned = "student={pruned: {sparsity: 0.75}}"
+    both = "objective={soft_targets: {temperature: 4.0, weight: 0.9}, hard_labels: {weight: 0.1}}"
+    assert lb.doctor(case(pruned, both).experiment) == []
+
+
+@pytest.mark.slow
 def test_the_same_recipe_gives_the_same_findings(case) -> None:
     """A finding that is gone when somebody looks again."""
     changes = ("student.mlp.hidden=[1]", "data.digits.test=10", "training.epochs=2")

@@ -25,6 +25,7 @@ from limbeck.evaluation.scoring import score
 from limbeck.finished import finished_comparison, finished_store, finished_student
 from limbeck.job import Job, Training
 from limbeck.objectives import HardLabels, Objective
+from limbeck.pruning import pruned_at_once
 from limbeck.store import KnowledgeStore, KnowledgeSubset
 from limbeck.students import Student
 from limbeck.teachers import Teacher
@@ -84,8 +85,9 @@ class Case:
 
     @cached_property
     def student(self) -> Student:
-        """The student, untrained."""
-        return build_student(self.experiment.recipe.student, self.transfer_set)
+        """The student, untrained; one that is to be pruned, without what it will lose."""
+        built = build_student(self.experiment.recipe.student, self.transfer_set)
+        return pruned_at_once(built)
 
     @cached_property
     def store(self) -> KnowledgeStore | None:
