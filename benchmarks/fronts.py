@@ -119,12 +119,13 @@ def chart(fit: dict[str, Any]) -> alt.LayerChart:
     front = base.transform_filter(f"datum.place == '{FRONT}'")
     colour = alt.Color("place:N", scale=alt.Scale(domain=[FRONT, FINALIST, STOPPED]), title=None)
     limit = alt.Chart(alt.InlineData(values=[{"ms": fit["budget"]["milliseconds"]}]))
-    return alt.layer(
+    drawn: alt.LayerChart = alt.layer(
         limit.mark_rule(strokeDash=[4, 3]).encode(x=x),
         front.mark_line(interpolate="step-after", strokeWidth=1).encode(x=x, y=y),
         base.mark_point(filled=True, size=70, opacity=1).encode(x=x, y=y, color=colour),
         base.mark_text(align="left", dx=8, fontSize=10).encode(x=x, y=y, text="told:N"),
     ).properties(width=520, height=300)
+    return drawn
 
 
 if __name__ == "__main__":
