@@ -92,8 +92,31 @@ def test_the_default_is_left_only_for_what_is_surely_better() -> None:
     ) -> "Mapping[Softness, Sequence[float]]":
         return {default: (0.90, 0.92, 0.91, 0.93), other: values}
 
-    noisy = searched(default, [default, other], 3, lambda *_: trained((0.99, 0.86, 0.96, 0.86)))
-    sure = searched(default, [default, other], 3, lambda *_: trained((0.92, 0.93, 0.93, 0.95)))
+    noisy = searched(default, [default, other], lambda _: trained((0.99, 0.86, 0.96, 0.86)))
+    sure = searched(default, [default, other], lambda _: trained((0.92, 0.93, 0.93, 0.95)))
     assert noisy.chosen == default
     assert sure.chosen == other
     assert sure.accuracies[default] == (0.90, 0.92, 0.91, 0.93)
+
+
+def test_temperature_and_weight_are_each_chosen_over_all_values_of_the_other() -> None:
+    """The one lucky place of a grid: here 4 with hard labels, though 2 is better at both."""
+    default = Softness(1.0, 0.2, 2.0)
+    means = {
+        (1.0, 0.0): 0.90,
+        (1.0, 0.2): 0.88,
+        (2.0, 0.0): 0.93,
+        (2.0, 0.2): 0.91,
+        (4.0, 0.0): 0.80,
+        (4.0, 0.2): 0.94,
+    }
+    grid = [Softness(T, hard, 2.0) for T, hard in means]
+    made = {place: (means[place.temperature, place.hard],) * 2 for place in grid}
+    found = searched(default, grid, lambda _: made)
+    assert found.chosen == Softness(2.0, 0.2, 2.0)
+
+
+def test_temperatures_that_hardly_differ_are_tried_once() -> None:
+    """Hours for 3.84 beside a stated 4."""
+    found = places(Softness(0.96, 0.1), Softness(4.0, 0.1), None, labelled=True)
+    assert sorted({place.temperature for place in found}) == [0.5, 0.96, 1.92, 4.0]

@@ -170,7 +170,6 @@ def found(comparison: Comparison) -> Fit:
                 for T in (1.0, 1.5)
                 for h in (0.0, 0.2)
             },
-            3,
         ),
         winner="mlp 32",
         front=("mlp 16", "mlp 32"),

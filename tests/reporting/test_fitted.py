@@ -54,6 +54,16 @@ def test_the_points_are_the_candidates_within_the_budget(found) -> None:
     assert "temperature 1," in stopped["recipe"]
 
 
+def test_a_slower_one_that_is_only_smaller_is_not_on_the_line(found) -> None:
+    """A line of accuracy over latency that falls."""
+    assert [row["candidate"] for row in rows_of(found) if row["leads"]] == list(found.front)
+    turned = replace(found, front=("mlp 32", "mlp 16"))
+    less = replace(turned.candidates[0].final, validation_accuracies=(0.95, 0.96))
+    first = replace(turned.candidates[0], final=less)
+    rows = rows_of(replace(turned, candidates=(first, *turned.candidates[1:])))
+    assert [row["candidate"] for row in rows if row["leads"]] == ["mlp 16"]
+
+
 def test_the_same_fit_gives_the_same_page(found, text, tmp_path: Path) -> None:
     """A page that differs from day to day for the same figures."""
     assert report_fit(found, tmp_path / "again.html").read_text() == text

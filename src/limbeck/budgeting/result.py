@@ -144,7 +144,6 @@ class Fit:
             surface = {
                 "default": asdict(self.softness.default),
                 "chosen": asdict(self.softness.chosen),
-                "epochs": self.softness.epochs,
                 "accuracies": [{**asdict(p), "validation_accuracies": list(a)} for p, a in cells],
             }
         return {

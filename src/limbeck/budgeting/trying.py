@@ -1,11 +1,11 @@
-"""Short trainings: the rungs of the halving, and the search for how soft the targets should be."""
+"""Before the finals: the rungs of the halving, and the search for how soft the targets are."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from limbeck.budgeting.admitting import Admitted
-from limbeck.budgeting.halving import FEWER, Rung, halve
+from limbeck.budgeting.halving import Rung, halve
 from limbeck.budgeting.softening import (
     Softness,
     Surface,
@@ -29,6 +29,9 @@ __all__ = ["RUNG_SEEDS", "Task", "default_softness", "finalists_of", "halved", "
 
 RUNG_SEEDS = 2
 """With how many seeds a candidate is tried before the finals."""
+
+SEARCHED = 2
+"""How many students are trained at each softness: the best finalists, or seeds of the only one."""
 
 
 @dataclass(frozen=True)
@@ -103,27 +106,27 @@ def surface_of(
     *,
     search: bool,
 ) -> Surface:
-    """Search around the default softness, with the finalists and a third of their passes."""
-    epochs = max(1, round(task.training.epochs / FEWER))
+    """Search around the default softness, with the best finalists, trained in full."""
     if not search:
-        return Surface(default, default, {}, epochs)
-    students = chosen.students
+        return Surface(default, default, {})
+    students, best = chosen.students, names[:SEARCHED]
+    few = seeds[: SEARCHED // len(best)]
     stated = softness_of(objective)
     assert stated is not None
     labelled = bool((task.transfer_set.labels != UNLABELLED).any())
 
-    def train(found: Sequence[Softness], epochs: int) -> dict[Softness, tuple[float, ...]]:
+    def train(found: Sequence[Softness]) -> dict[Softness, tuple[float, ...]]:
         jobs: list[tuple[dict[str, Label], Job]] = [
-            ({"student": name, "place": number}, task.job(students[name], p.objective(), epochs))
-            for name in names
-            for number, p in enumerate(found)
+            ({"student": name, "place": number}, task.job(students[name], place.objective()))
+            for name in best
+            for number, place in enumerate(found)
         ]
-        cells = sweep_jobs(jobs, seeds[:RUNG_SEEDS], progress=task.progress).cells
+        cells = sweep_jobs(jobs, few, progress=task.progress).cells
         accuracies: dict[Softness, tuple[float, ...]] = dict.fromkeys(found, ())
         for cell in cells:
-            values = (0.0,) * RUNG_SEEDS if cell.failures else cell.accuracies
+            values = (0.0,) * len(few) if cell.failures else cell.accuracies
             accuracies[found[int(cell.settings["place"])]] += values
         return accuracies
 
     where = places(default, stated, task.knowledge.temperatures, labelled=labelled)
-    return searched(default, where, epochs, train)
+    return searched(default, where, train)

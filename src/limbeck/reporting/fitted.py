@@ -95,8 +95,8 @@ def candidates(fit: "Fit") -> Section:
 
 
 def rows_of(fit: "Fit") -> list[dict[str, Any]]:
-    """A row for each point of the chart."""
-    found = []
+    """A row for each point of the chart; of the front those lead that no faster one beats."""
+    found: list[dict[str, Any]] = []
     for tried in fit.candidates:
         if tried.file is None:
             continue
@@ -116,6 +116,10 @@ def rows_of(fit: "Fit") -> list[dict[str, Any]]:
                 "place": FRONT if tried.name in fit.front else STOPPED if stopped else FINALIST,
             }
         )
+    best = 0.0
+    for row in sorted(found, key=lambda row: row["ms"]):
+        row["leads"] = row["place"] == FRONT and row["accuracy"] > best
+        best = max(best, row["accuracy"] if row["leads"] else 0.0)
     return found
 
 
@@ -141,7 +145,7 @@ def front_chart(fit: "Fit") -> "altair.LayerChart | altair.FacetChart":
     places = [FRONT, FINALIST, STOPPED]
     base = alt.Chart(figures.data(rows))
     line = (
-        base.transform_filter(f"datum.place == '{FRONT}'")
+        base.transform_filter("datum.leads")  # others of the front are only smaller
         .mark_line(interpolate="step-after", color="var(--distilled)", strokeWidth=1.5)
         .encode(x=x, y=y)
     )

@@ -19,14 +19,14 @@ def softness(surface: "Surface | None") -> Section | None:
         return None
     trained = len(surface.accuracies[surface.default])
     kept = (
-        "No place was better by more than its standard error, so the default was kept."
+        "Nothing else was better by more than its standard error, so the default was kept."
         if surface.chosen == surface.default
-        else "It was better than the default by more than its standard error."
+        else "What differs was better than the default by more than its standard error."
     )
     note = (
-        f"Mean validation accuracy, in %, of {count(trained)} short trainings of "
-        f"{surface.epochs} epoch{'s' * (surface.epochs != 1)} at each place. The default is "
-        f"{surface.default}, from the teacher's entropy; the finals took {surface.chosen}. {kept}"
+        f"Mean validation accuracy, in %, of {count(trained)} trainings in full at each place. "
+        f"The default is {surface.default}, from the teacher's entropy; the finals took "
+        f"{surface.chosen}. {kept}"
     )
     return Section("softness", "How soft the targets are", note, (chart(surface),), layout="narrow")
 
