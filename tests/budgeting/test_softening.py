@@ -116,6 +116,18 @@ def test_temperature_and_weight_are_each_chosen_over_all_values_of_the_other() -
     assert found.chosen == Softness(2.0, 0.2, 2.0)
 
 
+def test_trainings_are_compared_that_differ_in_one_thing_alone() -> None:
+    """The default stands first among the places, with a weight that is not the least."""
+    default = Softness(1.0, 0.2)
+    grid = [Softness(T, hard) for T in (1.0, 2.0) for hard in (0.0, 0.2, 0.9)]
+    order = list(dict.fromkeys([default, *grid]))
+    made = {
+        place: (0.5 + place.hard / 2 + 0.002 * place.temperature, 0.9 - place.hard)
+        for place in order
+    }
+    assert searched(default, order, lambda _: made).chosen.temperature == 2.0
+
+
 def test_temperatures_that_hardly_differ_are_tried_once() -> None:
     """Hours for 3.84 beside a stated 4."""
     found = places(Softness(0.96, 0.1), Softness(4.0, 0.1), None, labelled=True)

@@ -169,7 +169,7 @@ def searched(
     accuracies = {place: tuple(values) for place, values in train(found).items()}
     by_temperature: dict[float, list[float]] = {}
     by_weight: dict[float, list[float]] = {}
-    for place in found:
+    for place in sorted(found, key=lambda each: (each.temperature, each.hard)):
         by_temperature.setdefault(place.temperature, []).extend(accuracies[place])
         by_weight.setdefault(place.hard, []).extend(accuracies[place])
     chosen = replace(
