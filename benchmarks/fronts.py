@@ -2,8 +2,8 @@
 
     python benchmarks/fronts.py runs/digits/fit runs/mnist_ensemble/fit ...
 
-Copies each fit.json to docs/fit/, and makes the figures there and the last section of docs/fit.md
-from all that are there.
+Copies each fit.json to docs/fit/, and makes the figures there and the last sections of docs/fit.md,
+one for each (### NAME), from all that are there.
 """
 
 import json
@@ -17,16 +17,6 @@ import vl_convert
 
 DOCS = Path(__file__).parent.parent / "docs"
 FOLDER, PAGE = DOCS / "fit", DOCS / "fit.md"
-HEADING = "## Fronts that were measured\n"
-INTRODUCTION = """
-Made by `benchmarks/fronts.py` from what these commands left, on two cores with nothing else running:
-
-```sh
-limbeck fit digits
-limbeck fit mnist_ensemble data.hub_images.validation=5000 student.mlp.hidden=[100,100] training.epochs=20
-limbeck fit imdb_gru
-```
-"""
 FRONT, FINALIST, STOPPED = "on the front", "trained in full", "stopped early"
 
 
@@ -34,9 +24,9 @@ def main(folders: list[Path]) -> None:
     FOLDER.mkdir(exist_ok=True)
     for folder in folders:
         shutil.copyfile(folder / "fit.json", FOLDER / f"{folder.resolve().parent.name}.json")
-    above = PAGE.read_text(encoding="utf-8").split(HEADING)[0]
+    above = PAGE.read_text(encoding="utf-8").split("\n### ")[0].rstrip()
     sections = [section(path) for path in sorted(FOLDER.glob("*.json"))]
-    PAGE.write_text("\n".join([above + HEADING, INTRODUCTION, *sections]), encoding="utf-8")
+    PAGE.write_text("\n".join([above, "", *sections]), encoding="utf-8")
 
 
 def section(path: Path) -> str:
@@ -133,16 +123,7 @@ def chart(fit: dict[str, Any]) -> alt.LayerChart:
     front = base.transform_filter("datum.leads")
     colour = alt.Color(
         "place:N",
-        scale=alt.Scale(domain=[INTRODUCTION = """
-Made by `benchmarks/fronts.py` from what these commands left, on two cores with nothing else running:
-
-```sh
-limbeck fit digits
-limbeck fit mnist_ensemble data.hub_images.validation=5000 student.mlp.hidden=[100,100] training.epochs=20
-limbeck fit imdb_gru
-```
-"""
-FRONT, FINALIST, STOPPED]),
+        scale=alt.Scale(domain=[FRONT, FINALIST, STOPPED]),
         title=None,
         legend=alt.Legend(orient="bottom"),
     )
