@@ -116,6 +116,8 @@ def test_students_of_every_kind_pass_and_are_smaller(made: Made, name: str) -> N
     assert found.cost.points <= 2.0
     assert found.cost.agreement > 0.97
     assert found.updates == 0
+    assert "(gate: 2 points)" in str(found)
+    assert "gate:" not in str(replace(found, gate=100.0))
     assert (found.bytes, found.float_bytes) == (found.path.stat().st_size, exported.bytes)
     stored = {str(value.dtype) for value in weights_of(found.path).values() if value.ndim > 1}
     assert {"int8"} <= stored

@@ -115,11 +115,14 @@ class Quantized:
             else f" Plain quantisation lost {self.plain.points:.2f} points; {self.updates:,} "
             "updates with the student's own objective brought it here."
         )
+        gate = (
+            f"gate: {self.gate:g} points" if self.gate < 100 else "chosen as it is, without a gate"
+        )
         return (
             f"{self.path} ({self.bytes / 1000:,.1f} kB, {self.bytes / self.float_bytes:.2f} of the "
             f"float file; p50 {times.second_p50_ms:.3f} ms, {times.ratio:.2f} of its "
             f"{times.first_p50_ms:.3f} ms, {times.runs} passes in turns, batch 1, one thread): "
-            f"{self.cost} (gate: {self.gate:g} points){test}.{finished}"
+            f"{self.cost} ({gate}){test}.{finished}"
         )
 
 
