@@ -11,10 +11,8 @@
 
 python benchmarks/text.py --encoder FOLDER-OR-HUB-ID [--reviews 512]
 
-Two of these are at the edge of what is possible or beyond it. A forward pass of a 6-layer teacher
-384 wide is 19 times the multiplications of a step of CNN-128, so that in one precision an online
-epoch is 20 stored ones if all else costs nothing. Reviews cut at 256 tokens have 208 on average, so
-that sorting saves a fifth.
+The third is beyond what tokens alone give: reviews cut at 256 tokens have 208 on average, so that
+sorting saves a fifth.
 
 Reviews are drawn at random from the training part, at 128 tokens for the first figure and the last
 and at 256 for the others. The teacher's output layer is untrained: no weight changes a speed. The
