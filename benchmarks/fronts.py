@@ -15,6 +15,8 @@ from typing import Any
 import altair as alt
 import vl_convert
 
+from limbeck.budgeting.front import leaders
+
 DOCS = Path(__file__).parent.parent / "docs"
 FOLDER, PAGE = DOCS / "fit", DOCS / "fit.md"
 FRONT, FINALIST, STOPPED = "on the front", "trained in full", "stopped early"
@@ -104,6 +106,7 @@ def chart(fit: dict[str, Any]) -> alt.LayerChart:
     """Accuracy over latency, the front as a line and the budget as a rule."""
     rows: list[dict[str, Any]] = [
         {
+            "name": tried["name"],
             "told": told(tried, fit),
             "ms": milliseconds(tried["file"], fit),
             "accuracy": validation(tried),
@@ -112,11 +115,9 @@ def chart(fit: dict[str, Any]) -> alt.LayerChart:
         for tried in fit["candidates"]
         if tried["file"] is not None
     ]
-    faster = 0.0
-    for row in sorted(rows, key=lambda row: row["ms"]):
-        # of the front only what is more accurate than all that is faster: others are just smaller
-        row["leads"] = row["place"] == FRONT and row["accuracy"] > faster
-        faster = max(faster, row["accuracy"] if row["leads"] else 0.0)
+    first = leaders({r["name"]: (r["ms"], r["accuracy"]) for r in rows if r["place"] == FRONT})
+    for row in rows:
+        row["leads"] = row["name"] in first
     x = alt.X("ms:Q", title="latency, ms", scale=alt.Scale(type="log", nice=False, padding=14))
     y = alt.Y("accuracy:Q", title="validation accuracy, %", scale=alt.Scale(zero=False, padding=14))
     base = alt.Chart(alt.InlineData(values=rows))

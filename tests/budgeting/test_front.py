@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from limbeck.budgeting.front import Placed, bought, front
+from limbeck.budgeting.front import Placed, bought, front, leaders
 from limbeck.budgeting.halving import Point
 
 
@@ -33,6 +33,13 @@ def test_the_front_is_what_brute_force_leaves() -> None:
         assert set(found) == {name for name in places if not beaten(name, places)}
         speeds = [places[name].milliseconds for name in found]
         assert speeds == sorted(speeds)
+
+
+def test_on_the_line_are_those_that_beat_all_faster_ones() -> None:
+    """A line of accuracy over latency that falls, or that stays level."""
+    assert leaders({"c": (3.0, 0.95), "a": (1.0, 0.9), "b": (2.0, 0.8)}) == ("a", "c")
+    assert leaders({"a": (1.0, 0.8), "b": (1.0, 0.9), "c": (2.0, 0.9)}) == ("b",)
+    assert leaders({}) == ()
 
 
 def test_a_power_law_is_continued() -> None:

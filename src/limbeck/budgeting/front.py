@@ -14,7 +14,7 @@ import numpy as np
 
 from limbeck.budgeting.halving import Point
 
-__all__ = ["Placed", "bought", "front"]
+__all__ = ["Placed", "bought", "front", "leaders"]
 
 LEAST_POINTS = 4
 """Fewer candidates give no trend."""
@@ -47,6 +47,19 @@ def front(places: Mapping[str, Placed]) -> tuple[str, ...]:
         )
     ]
     return tuple(sorted(found, key=lambda name: places[name].milliseconds))
+
+
+def leaders(places: Mapping[str, tuple[float, float]]) -> tuple[str, ...]:
+    """Who is more accurate than all that are faster, the fastest first: the rest is only smaller.
+
+    Args:
+        places: (milliseconds, accuracy) of those on a front.
+    """
+    found: list[str] = []
+    for name in sorted(places, key=lambda name: (places[name][0], -places[name][1])):
+        if not found or places[name][1] > places[found[-1]][1]:
+            found.append(name)
+    return tuple(found)
 
 
 def bought(

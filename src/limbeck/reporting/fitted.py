@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from limbeck.budgeting.front import leaders
 from limbeck.reporting import figures
 from limbeck.reporting.contents import SIGNS, page_of
 from limbeck.reporting.page import Cell, Figure, Page, Row, Section, Table, Tile
@@ -95,7 +96,7 @@ def candidates(fit: "Fit") -> Section:
 
 
 def rows_of(fit: "Fit") -> list[dict[str, Any]]:
-    """A row for each point of the chart; of the front those lead that no faster one beats."""
+    """A row for each point of the chart; of the front, some lead its line."""
     found: list[dict[str, Any]] = []
     for tried in fit.candidates:
         if tried.file is None:
@@ -116,11 +117,9 @@ def rows_of(fit: "Fit") -> list[dict[str, Any]]:
                 "place": FRONT if tried.name in fit.front else STOPPED if stopped else FINALIST,
             }
         )
-    best = 0.0
-    for row in sorted(found, key=lambda row: row["ms"]):
-        row["leads"] = row["place"] == FRONT and row["accuracy"] > best
-        best = max(best, row["accuracy"] if row["leads"] else 0.0)
-    return found
+    places = {row["candidate"]: (row["ms"], row["accuracy"]) for row in found}
+    first = leaders({name: place for name, place in places.items() if name in fit.front})
+    return [{**row, "leads": row["candidate"] in first} for row in found]
 
 
 def recipe(tried: "Tried", fit: "Fit") -> str:
