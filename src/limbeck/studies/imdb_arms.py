@@ -110,9 +110,21 @@ def in_order(train: Texts) -> Texts:
 
 
 def training_of(name: str, epochs: int) -> lb.Training:
-    """In bfloat16 where it is faster: a convolution is, a GRU is not."""
-    precision = "auto" if name.startswith("cnn") else "float32"
-    return lb.Training(epochs=epochs, batch_size=64, patience=epochs, precision=precision)
+    """How the fixed arm trains; in bfloat16 where it is faster: a convolution is, a GRU is not.
+
+    At Adam's usual 0.001 a GRU still rises when the schedule ends: 32 units, distilled, name 77.6 %
+    of the validation reviews, 83.2 % at 0.003, 76.9 % at 0.01.
+    """
+    if name.startswith("cnn"):
+        return lb.Training(epochs=epochs, batch_size=64, patience=epochs, precision="auto")
+    return lb.Training(
+        epochs=epochs,
+        batch_size=64,
+        optimizer=lb.AdamW(learning_rate=3e-3),
+        schedule=lb.Cosine(warm_up=0.05),
+        clip=1.0,
+        patience=epochs,
+    )
 
 
 def objective_of(temperature: float, hard: float) -> lb.Objective:
