@@ -96,7 +96,7 @@ def candidates(fit: "Fit") -> Section:
 
 
 def rows_of(fit: "Fit") -> list[dict[str, Any]]:
-    """A row for each point of the chart; of the front, some lead its line."""
+    """A row for each point of the chart; of the front, `leaders` draw its line."""
     found: list[dict[str, Any]] = []
     for tried in fit.candidates:
         if tried.file is None:

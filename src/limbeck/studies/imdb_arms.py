@@ -15,7 +15,7 @@ from limbeck.studies.imdb_reviews import Part, Reviews
 from limbeck.studies.study import accuracy
 from limbeck.transfer_sets import Texts, Tokenization
 
-__all__ = ["Arm", "Settings", "best", "choice", "deployed", "faithful", "fixed"]
+__all__ = ["Arm", "Settings", "best", "choice", "deployed", "faithful", "fixed", "training_of"]
 
 REVIEWS, WARM_UP = 200, 10
 """How many are timed one by one, and before that."""

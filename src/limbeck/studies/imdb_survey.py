@@ -26,7 +26,16 @@ from functools import partial
 from typing import Any
 
 from limbeck.studies.charts import ticks
-from limbeck.studies.imdb_arms import Arm, Settings, best, choice, deployed, faithful, fixed
+from limbeck.studies.imdb_arms import (
+    Arm,
+    Settings,
+    best,
+    choice,
+    deployed,
+    faithful,
+    fixed,
+    training_of,
+)
 from limbeck.studies.imdb_reviews import Reviews
 from limbeck.studies.imdb_table import (
     SURVEY,
@@ -106,7 +115,8 @@ def run(study: Study) -> list[Row]:
     chosen: dict[str, tuple[float, float]] = {}
     for name in size.chosen_on:
         compared = partial(choice, reviews, size, name)
-        found = study.once(f"choice {name}", compared, epochs=size.epochs, **facts)
+        training = training_of(name, size.epochs)
+        found = study.once(f"choice {name}", compared, training=training, **facts)
         chosen[name.split()[0]] = best(found)
     facts["seeds"] = size.seeds
     known: dict[Arm, Mapping[str, Any]] = {}
@@ -118,7 +128,8 @@ def run(study: Study) -> list[Row]:
         epochs = size.unlabelled_epochs if everything else size.epochs
         arm = Arm(name, length, everything, setting, epochs)
         make = partial(fixed, reviews, size, arm)
-        known[arm] = study.once(f"fixed {arm}", make, setting=setting, epochs=epochs, **facts)
+        training = training_of(name, epochs)
+        known[arm] = study.once(f"fixed {arm}", make, setting=setting, training=training, **facts)
         drawn |= {f"{arm}, {k}": known[arm][v] for k, v in WAYS.items()}
         table += fixed_rows(study, arm, known[arm])
     small = smallest(known, teacher)
