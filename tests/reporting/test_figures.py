@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from limbeck.reporting import figures
+from limbeck.reporting import accuracies, figures
 
 
 def values(specification: dict, field: str) -> list:
@@ -23,13 +23,13 @@ def scale(specification: dict, name: str) -> dict:
 
 def test_seeds_draw_every_pair_and_the_teacher():
     """A seed left out because it was the bad one."""
-    drawn = figures.seeds([0, 1, 7], [90.0, 91.0, 92.5], [91.0, 90.5, 93.0], 95.0)
+    drawn = accuracies.seeds([0, 1, 7], [90.0, 91.0, 92.5], [91.0, 90.5, 93.0], 95.0)
     assert sorted(values(drawn, "accuracy")) == [90.0, 90.5, 91.0, 91.0, 92.5, 93.0]
     assert values(drawn, "at") == [95.0]
     low, high = scale(drawn, "x")["domain"]
     assert low < 90.0
     assert high > 95.0
-    without = figures.seeds([0], [90.0], [90.0], None)
+    without = accuracies.seeds([0], [90.0], [90.0], None)
     assert values(without, "at") == []
 
 
@@ -132,7 +132,7 @@ def test_changes_have_room_for_the_numbers_whatever_the_signs(points):
 def test_every_chart_is_as_wide_as_its_box_and_in_the_pages_colours():
     """A chart that overflows a phone, or stays black on black in the dark."""
     charts = [
-        figures.seeds([0], [1.0], [2.0], 3.0),
+        accuracies.seeds([0], [1.0], [2.0], 3.0),
         figures.difference([1.0], 1.0, 0.5, 1.5),
         figures.curves({"Distilled": [[1.0, 2.0]]}, title="Loss"),
         figures.reliability({"Distilled": [(0.5, 0.5, 1.0)]}),
@@ -150,7 +150,7 @@ def test_every_chart_is_as_wide_as_its_box_and_in_the_pages_colours():
 
 def test_the_same_numbers_give_the_same_chart():
     """Counters in generated names: reports that differ between runs for no reason."""
-    chart = [figures.seeds([0, 1], [1.0, 2.0], [2.0, 3.0], 5.0) for _ in range(2)]
+    chart = [accuracies.seeds([0, 1], [1.0, 2.0], [2.0, 3.0], 5.0) for _ in range(2)]
     assert json.dumps(chart[0]) == json.dumps(chart[1])
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import altair
 
-__all__ = ["changes", "curves", "difference", "reliability", "seeds"]
+__all__ = ["changes", "curves", "difference", "reliability"]
 
 Spec = dict[str, Any]
 
@@ -93,50 +93,6 @@ def data(rows: list[Spec]) -> Any:
     import altair as alt
 
     return alt.Data(values=rows)  # type: ignore[no-untyped-call]
-
-
-def seeds(
-    numbers: Sequence[int],
-    scratch: Sequence[float],
-    distilled: Sequence[float],
-    teacher: float | None,
-) -> Spec:
-    """Each seed's pair of accuracies, in percent, joined by a line; the teacher as a rule."""
-    import altair as alt
-
-    pairs = [
-        {"seed": str(n), "scratch": s, "distilled": d}
-        for n, s, d in zip(numbers, scratch, distilled, strict=True)
-    ]
-    points = [
-        {"seed": str(n), "model": model, "accuracy": value}
-        for model, values in (("From scratch", scratch), ("Distilled", distilled))
-        for n, value in zip(numbers, values, strict=True)
-    ]
-    known = [*scratch, *distilled] + ([] if teacher is None else [teacher])
-    scale = alt.Scale(domain=span(known, least=0.05), nice=False, zero=False)
-    x: Spec = {"title": "Accuracy on the test part, in %", "scale": scale}
-    y = alt.Y("seed:N", title="Seed", sort=[str(n) for n in numbers])
-    colour, shape = by_model("model")
-    layers = [
-        alt.Chart(data(pairs))
-        .mark_rule(color="var(--line-strong)", strokeWidth=2)
-        .encode(x=alt.X("scratch:Q", **x), x2="distilled:Q", y=y),
-        alt.Chart(data(points))
-        .mark_point(filled=True, size=90, opacity=1)
-        .encode(
-            x=alt.X("accuracy:Q", **x),
-            y=y,
-            color=colour,
-            shape=shape,
-            tooltip=["model:N", "seed:N", alt.Tooltip("accuracy:Q", format=".2f")],
-        ),
-    ]
-    if teacher is not None:
-        layers.insert(0, vertical(teacher, "var(--teacher)", scale))
-    height = max(72, min(26 * len(numbers), 520)) + 8
-    text = f"Accuracy of the distilled and the from-scratch student for {len(numbers)} seeds."
-    return finished(alt.layer(*layers), height=height, description=text)
 
 
 def vertical(at: float, colour: str, scale: Any, *, dashed: bool = True) -> Any:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from limbeck.reporting.figures import Spec, by_model, data, finished, span
+from limbeck.reporting.accuracies import accuracies
+from limbeck.reporting.figures import Spec
 from limbeck.reporting.page import Figure, Section
 from limbeck.reporting.wording import count, number
 
@@ -82,39 +83,7 @@ def means(evaluations: Sequence["Evaluation"], column: str) -> dict[str, float]:
 
 def drawn(found: Accuracies, shown: Sequence[str], sizes: Mapping[str, int]) -> Spec:
     """Each group's accuracies on one line, a mark for each model."""
-    import altair as alt
-
     names = {value: f"{value} ({count(sizes[value])})" for value in shown}
-    rows = [
-        {"group": names[value], "model": model, "accuracy": accuracies[value]}
-        for model, accuracies in found.items()
-        for value in shown
-    ]
-    lines = [
-        {"group": names[v], "low": min(each), "high": max(each)}
-        for v in shown
-        for each in [[accuracies[v] for accuracies in found.values()]]
-    ]
-    domain = span([each[v] for each in found.values() for v in shown], least=0.5)
-    x: Spec = {
-        "title": "Accuracy on the test part, in %",
-        "scale": alt.Scale(domain=domain, nice=False, zero=False),
-    }
-    y = alt.Y("group:N", title=None, sort=list(names.values()), axis=alt.Axis(labelLimit=180))
-    colour, shape = by_model("model")
-    chart = alt.layer(
-        alt.Chart(data(lines))
-        .mark_rule(color="var(--line-strong)", strokeWidth=2)
-        .encode(x=alt.X("low:Q", **x), x2="high:Q", y=y),
-        alt.Chart(data(rows))
-        .mark_point(filled=True, size=90, opacity=1)
-        .encode(
-            x=alt.X("accuracy:Q", **x),
-            y=y,
-            color=colour,
-            shape=shape,
-            tooltip=["model:N", "group:N", alt.Tooltip("accuracy:Q", format=".2f")],
-        ),
-    )
+    named = {model: {names[value]: each[value] for value in shown} for model, each in found.items()}
     text = f"Accuracy of {len(found)} models in {len(shown)} groups."
-    return finished(chart, height=max(72, 26 * len(shown)) + 8, description=text)
+    return accuracies(named, "group", least=0.5, text=text)

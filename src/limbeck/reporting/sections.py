@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from limbeck.reporting import figures
+from limbeck.reporting import accuracies, figures
 from limbeck.reporting.bias import bias
 from limbeck.reporting.groups import groups
 from limbeck.reporting.page import Figure, Section
@@ -54,7 +54,9 @@ def seeds(comparison: "Comparison") -> Section:
         layout="grid",
         charts=(
             Figure(
-                "chart-seeds", figures.seeds(comparison.seeds, scratch, distilled, teacher), "Pairs"
+                "chart-seeds",
+                accuracies.seeds(comparison.seeds, scratch, distilled, teacher),
+                "Pairs",
             ),
             Figure(
                 "chart-difference",
