@@ -35,9 +35,8 @@ class Settings:
         students: Of the faithful arm, such as "gru 16".
         fixed: Of the fixed arm.
         chosen_on: The student of each kind that temperature and weight are chosen on.
-        unlabelled: Students that learn from the unlabelled reviews too, with their lengths.
-        epochs: Of the fixed arm.
-        unlabelled_epochs: Of students that learn from the unlabelled reviews too.
+        unlabelled: Students that learn from the unlabelled reviews too: name, length, epochs.
+        epochs: Of the fixed arm, but for those.
         seeds: Of the fixed arm; the faithful one has one, like the survey.
     """
 
@@ -47,9 +46,8 @@ class Settings:
     students: tuple[str, ...]
     fixed: tuple[str, ...]
     chosen_on: tuple[str, ...]
-    unlabelled: tuple[tuple[str, int], ...]
+    unlabelled: tuple[tuple[str, int, int], ...]
     epochs: int
-    unlabelled_epochs: int
     seeds: int
     temperatures: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0)
     hard: tuple[float, ...] = (0.0, 0.3)

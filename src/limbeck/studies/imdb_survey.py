@@ -10,7 +10,8 @@ length, temperature 2 for both objectives, 4 epochs for GRUs and, here for both,
 "fixed" shuffles, masks, keeps the epoch that is best on validation reviews, gives twins the same
 updates, and chooses temperature and weight of the labels on validation reviews, for one width of
 each kind. Its teacher reads 256 tokens, whatever the students read. Then the unlabelled reviews
-join the transfer set, with a third of the passes: as many updates, of other reviews.
+join the transfer set: two passes over all are about as many updates as six over the labelled ones.
+A GRU is still learning then, and has four (85.7 % of the validation reviews; 83.6 after two).
 
 Ours: the teacher is a 6-layer encoder of 22 million weights in place of BERT's 110, always with the
 attention mask, fine-tuned at 5e-5 on the training reviews but those kept apart, the epoch best on
@@ -52,7 +53,6 @@ from limbeck.studies.table import Row
 
 __all__ = ["run"]
 
-BOTH = (("gru 32", 128), ("cnn 128", 128))
 SIZES = {
     "smoke": Settings(
         rows=0,
@@ -61,9 +61,8 @@ SIZES = {
         students=("gru 4", "cnn 4"),
         fixed=("gru 4", "cnn 4"),
         chosen_on=("cnn 4",),
-        unlabelled=(("cnn 4", 16),),
+        unlabelled=(("cnn 4", 16, 1),),
         epochs=2,
-        unlabelled_epochs=1,
         seeds=2,
         temperatures=(2.0,),
         hard=(0.0,),
@@ -75,9 +74,8 @@ SIZES = {
         students=("gru 32", "cnn 64"),
         fixed=("gru 32", "cnn 64"),
         chosen_on=("gru 32", "cnn 64"),
-        unlabelled=BOTH,
+        unlabelled=(("gru 32", 128, 2), ("cnn 128", 128, 2)),
         epochs=4,
-        unlabelled_epochs=2,
         seeds=2,
         temperatures=(1.0, 4.0),
     ),
@@ -88,9 +86,8 @@ SIZES = {
         students=tuple(SURVEY),
         fixed=("gru 16", "gru 32", "cnn 64", "cnn 128"),
         chosen_on=("gru 32", "cnn 128"),
-        unlabelled=(*BOTH, ("cnn 128", 256)),
+        unlabelled=(("gru 32", 128, 4), ("cnn 128", 128, 2), ("cnn 128", 256, 2)),
         epochs=6,
-        unlabelled_epochs=2,
         seeds=5,
     ),
 }
@@ -120,12 +117,11 @@ def run(study: Study) -> list[Row]:
         chosen[name.split()[0]] = best(found)
     facts["seeds"] = size.seeds
     known: dict[Arm, Mapping[str, Any]] = {}
-    for name, length, everything in [
-        *((name, size.shortest, False) for name in size.fixed),
-        *((name, length, True) for name, length in size.unlabelled),
+    for name, length, everything, epochs in [
+        *((name, size.shortest, False, size.epochs) for name in size.fixed),
+        *((name, length, True, epochs) for name, length, epochs in size.unlabelled),
     ]:
         setting = chosen.get(name.split()[0]) or next(iter(chosen.values()))
-        epochs = size.unlabelled_epochs if everything else size.epochs
         arm = Arm(name, length, everything, setting, epochs)
         make = partial(fixed, reviews, size, arm)
         training = training_of(name, epochs)
