@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from limbeck.annotation import annotate
 from limbeck.errors import StoreError
-from limbeck.store import KnowledgeStore, describe
+from limbeck.store import KnowledgeStore
 from limbeck.store.places import Places
 from limbeck.teachers import Ensemble
 from limbeck.transfer_sets import Views
@@ -229,7 +229,7 @@ def test_fp16_of_100_classes_takes_at_most_2_percent_more_than_the_logits(
 def test_describing_names_what_is_in_the_store(ensemble, examples, tmp_path):
     """`limbeck show` is how a user finds out what a folder holds."""
     store = annotate(ensemble("arithmetic"), examples(), tmp_path / "s", top_k=4)
-    text = describe(store)
+    text = str(store)
     for part in ("300 examples", "a.values float16[4]", "kept by top 4 at T = 2", "arithmetic"):
         assert part in text
 

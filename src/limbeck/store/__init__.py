@@ -2,7 +2,7 @@
 
 from limbeck.store.deviations import logit_deviations
 from limbeck.store.live import LiveTeacher
-from limbeck.store.reader import KnowledgeStore, describe
+from limbeck.store.reader import KnowledgeStore
 from limbeck.store.source import KnowledgeSource
 from limbeck.store.subset import KnowledgeSubset
 from limbeck.store.verification import Verification, verify
@@ -13,7 +13,6 @@ __all__ = [
     "KnowledgeSubset",
     "LiveTeacher",
     "Verification",
-    "describe",
     "logit_deviations",
     "verify",
 ]

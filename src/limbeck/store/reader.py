@@ -1,7 +1,6 @@
 """Reading a store: a shuffled batch is one gather from memory-mapped columns."""
 
 import copy
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,17 +14,16 @@ from limbeck.errors import StoreError, nearest
 from limbeck.fingerprint import digest
 from limbeck.store.checking import check_store
 from limbeck.store.describing import summary
-from limbeck.store.files import Columns, map_columns, sha256_of
 from limbeck.store.format import Manifest
 from limbeck.store.manifest import load_manifest
 from limbeck.store.places import Places
-from limbeck.store.ragged import Ragged, padded
+from limbeck.store.shards import Shards
 from limbeck.store.source import KnowledgeSource
 from limbeck.teachers.teacher import Teacher
 from limbeck.transfer_sets.transfer_set import TransferSet
 from limbeck.types import Combine, Knowledge, TopK
 
-__all__ = ["KnowledgeStore", "describe"]
+__all__ = ["KnowledgeStore"]
 
 TOGETHER_BYTES = 64 * 2**20
 """Dense logits of several members that take no more than this are copied into memory once."""
@@ -62,23 +60,10 @@ class KnowledgeStore(KnowledgeSource):
         self.combine: Combine = subject.combine
         self.weights: tuple[float, ...] = subject.weights if len(self.members) > 1 else ()
         self.temperatures = subject.temperatures if subject.top_k is not None else None
-        self.shards: list[Columns | None] = [None] * len(self.manifest.shards)
-        self.fields = {f.name: (f.shape, f.dtype) for f in self.manifest.fields}
+        self.shards = Shards(self.path, self.manifest)
         self.ragged = frozenset(column.name for column in self.manifest.ragged)
         self.hidden_fields = hidden_fields(self.manifest, self.members)
         self.together: np.ndarray[Any, Any] | None = None
-        self.check_sizes()
-
-    def check_sizes(self) -> None:
-        """Refuse a store of which a shard is missing or cut short."""
-        for shard in self.manifest.shards:
-            path = self.path / shard.file
-            size = path.stat().st_size if path.is_file() else None
-            if size != shard.bytes:
-                found = "is missing" if size is None else f"has {size} bytes, not {shard.bytes}"
-                raise StoreError(
-                    f"{path} {found}. Copy the store again, or delete it and annotate again."
-                )
 
     def __len__(self) -> int:
         return self.manifest.subject.transfer_set.examples
@@ -103,7 +88,7 @@ class KnowledgeStore(KnowledgeSource):
 
         Of a layer that answers per token it has -1 in place of the tokens.
         """
-        return {name: self.fields[field][0] for name, field in self.hidden_fields.items()}
+        return {name: self.shards.fields[field].shape for name, field in self.hidden_fields.items()}
 
     def combined(
         self,
@@ -153,7 +138,7 @@ class KnowledgeStore(KnowledgeSource):
 
     def checks(self) -> UInt16[np.ndarray, " n"]:
         """The 16-bit hash of each example's id and input, (n,)."""
-        columns = (self.fixed(number, "check") for number in range(len(self.shards)))
+        columns = (self.shards.fixed(number, "check") for number in range(len(self.shards)))
         return np.concatenate([column[:: self.views] for column in columns])
 
     def read(self, rows: Int[Tensor, " b"], view: int = 0) -> Knowledge:
@@ -176,9 +161,9 @@ class KnowledgeStore(KnowledgeSource):
             places = Places(numbers, self.manifest.shard_rows)
         for name, field in self.hidden_fields.items():
             if field in self.ragged:
-                hidden[name], lengths[name] = self.gather_tokens(field, places)
+                hidden[name], lengths[name] = self.shards.gather_tokens(field, places)
             else:
-                hidden[name] = self.gather(field, places)
+                hidden[name] = self.shards.gather(field, places)
         return Knowledge(logits, hidden, self.combine, self.weights, lengths)
 
     def numbers(self, rows: Int[Tensor, " b"], view: int) -> Int64[np.ndarray, " b"]:
@@ -204,7 +189,7 @@ class KnowledgeStore(KnowledgeSource):
             found = torch.from_numpy(self.together.take(rows, axis=0))
             return found.transpose(0, 1).to(torch.float32)
         places = Places(rows, self.manifest.shard_rows)
-        parts = [self.gather(f"{name}.logits", places) for name in self.members]
+        parts = [self.shards.gather(f"{name}.logits", places) for name in self.members]
         return parts[0].unsqueeze(0) if len(parts) == 1 else torch.stack(parts)
 
     @property
@@ -215,93 +200,24 @@ class KnowledgeStore(KnowledgeSource):
     @property
     def logit_bytes(self) -> int:
         """What the members' dense logits take on disk."""
-        fields = [self.fields[f"{name}.logits"] for name in self.members]
-        per_row = sum(math.prod(shape) * np.dtype(dtype).itemsize for shape, dtype in fields)
+        per_row = sum(self.shards.bytes_per_row(f"{name}.logits") for name in self.members)
         return per_row * self.manifest.subject.rows
 
     def side_by_side(self) -> Shaped[np.ndarray, "rows m c"]:
         """All members' logits, a row's beside each other: one place in memory to go to, not m."""
         columns = [f"{name}.logits" for name in self.members]
-        shards = range(len(self.shards))
+        numbers = range(len(self.shards))
         return np.concatenate(
-            [np.stack([self.fixed(s, c) for c in columns], axis=1) for s in shards]
+            [np.stack([self.shards.fixed(n, c) for c in columns], axis=1) for n in numbers]
         )
 
     def top_k(self, places: Places) -> TopK:
         """The members' kept classes and the rest."""
-        values = [self.gather(f"{name}.values", places) for name in self.members]
-        rests = torch.stack([self.gather(f"{name}.rest", places) for name in self.members])
-        indices = self.gather("indices", places, torch.int64)
+        values = [self.shards.gather(f"{name}.values", places) for name in self.members]
+        rests = torch.stack([self.shards.gather(f"{name}.rest", places) for name in self.members])
+        indices = self.shards.gather("indices", places, torch.int64)
         rest = {t: rests[..., i] for i, t in enumerate(self.temperatures or ())}
         return TopK(torch.stack(values), indices, rest, len(self.classes))
-
-    def gather(self, field: str, places: Places, kind: torch.dtype = torch.float32) -> Tensor:
-        """A column's values at these places, as float32."""
-        if len(self.shards) == 1:
-            return torch.from_numpy(self.fixed(0, field).take(places.positions, axis=0)).to(kind)
-        shape, dtype = self.fields[field]
-        found = np.empty((len(places.positions), *shape), dtype)
-        for number, begin, end in places.groups:
-            column, part = self.fixed(number, field), slice(begin, end)
-            column.take(places.positions[part], axis=0, out=found[part], mode="clip")
-        return torch.from_numpy(found)[places.back].to(kind)
-
-    def gather_tokens(
-        self, field: str, places: Places
-    ) -> tuple[Float[Tensor, "b ..."], Int[Tensor, " b"]]:
-        """A column's values per token at these places, padded, and how many tokens each has."""
-        groups = [
-            (self.varying(number, field), places.positions[begin:end])
-            for number, begin, end in places.groups or [(0, 0, 0)]
-        ]
-        found, counts = padded(groups)
-        return found[places.back].to(torch.float32), counts[places.back]
-
-    def fixed(self, number: int, field: str) -> Shaped[np.ndarray, "rows ..."]:
-        """A shard's column of fixed shape."""
-        column = self.shard(number)[field]
-        assert not isinstance(column, Ragged)
-        return column
-
-    def varying(self, number: int, field: str) -> Ragged:
-        """A shard's column of varying length."""
-        column = self.shard(number)[field]
-        assert isinstance(column, Ragged)
-        return column
-
-    def shard(self, number: int) -> Columns:
-        """The columns of a shard, mapped and checked when first asked for.
-
-        Raises:
-            StoreError: if its bytes do not match its checksum, or its columns the manifest.
-        """
-        columns = self.shards[number]
-        if columns is None:
-            columns = self.shards[number] = open_shard(self.path, self.manifest, number)
-        return columns
-
-
-def open_shard(folder: Path, manifest: Manifest, number: int) -> Columns:
-    shard = manifest.shards[number]
-    path = folder / shard.file
-    try:
-        found = sha256_of(path)
-    except OSError as error:
-        raise StoreError(
-            f"{path} cannot be read: {error.strerror}. Copy the store again."
-        ) from None
-    if found != shard.sha256:
-        raise StoreError(
-            f"{path} is damaged: its bytes do not match the checksum in the manifest. Copy the "
-            "store again, or delete it and annotate again."
-        )
-    columns = map_columns(path)
-    expected = {f.name: (f.dtype, (shard.rows, *f.shape)) for f in manifest.fields}
-    if {name: (str(c.dtype), c.shape) for name, c in columns.items()} != expected:
-        raise StoreError(
-            f"{path} has other columns than the manifest says. Delete the store and annotate again."
-        )
-    return columns
 
 
 def hidden_fields(manifest: Manifest, members: tuple[str, ...]) -> dict[str, str]:
@@ -336,8 +252,3 @@ def check_choice(store: KnowledgeStore, combine: Combine | None, without: Sequen
             f"the classes of this top-k store were chosen for the {subject.combine} mean. To "
             "choose the mean when training, annotate again without top_k."
         )
-
-
-def describe(store: KnowledgeStore) -> str:
-    """What is in a store, one line each, as `limbeck show` prints it."""
-    return str(store)

@@ -76,7 +76,7 @@ def verify(
     damaged = []
     for number, shard in enumerate(store.manifest.shards):
         try:
-            store.shard(number)
+            store.shards.opened(number)
         except StoreError:
             damaged.append(shard.file)
     size = sum(shard.bytes for shard in store.manifest.shards)
@@ -88,7 +88,7 @@ def verify(
         if teacher is not None:
             excesses = asked_again(store, teacher, transfer_set, sample, seed)
     return Verification(
-        shards=len(store.manifest.shards),
+        shards=len(store.shards),
         bytes=size,
         damaged=tuple(damaged),
         sampled=len(excesses),
