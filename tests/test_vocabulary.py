@@ -88,7 +88,7 @@ def test_every_field_of_training_is_a_recipe_key() -> None:
 
 def test_the_keys_of_a_recipe_are_its_fields() -> None:
     """`recipe.epochs` beside `training: {epochs: ...}`."""
-    from limbeck.recipe.recipe import SECTIONS
+    from limbeck.recipe.sections import SECTIONS
 
     fields = {field.name for field in dataclasses.fields(Recipe)} - {"tree"}
     assert fields == {*SECTIONS, "annotate"}

@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from limbeck.errors import LimbeckError
-from limbeck.hub.cards import Origins, data_card, model_card, task_of
+from limbeck.hub.card_parts import Origins, task_of
+from limbeck.hub.data_card import data_card
+from limbeck.hub.model_card import model_card
 from limbeck.hub.sources import Source, source_of
 from limbeck.store import KnowledgeStore
 from limbeck.store.files import write_whole
