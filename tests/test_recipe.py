@@ -9,7 +9,7 @@ from limbeck.errors import RecipeError
 from limbeck.optimization import SGD, Cosine
 from limbeck.recipe import Recipe
 from limbeck.recipe.naming import snake_case
-from limbeck.recipe.teachers import Ensembled, Fitted, Loaded, Scored, Trained
+from limbeck.recipe.plans import Ensembled, Fitted, Loaded, Scored, Trained
 from limbeck.recipes import shipped, summary
 from limbeck.transfer_sets import Shift
 

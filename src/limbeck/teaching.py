@@ -17,7 +17,7 @@ from limbeck.objectives import HardLabels
 from limbeck.recipe import user_code
 from limbeck.recipe.annotations import parameters
 from limbeck.recipe.pieces import Piece
-from limbeck.recipe.teachers import (
+from limbeck.recipe.plans import (
     Ensembled,
     Fitted,
     Loaded,

@@ -16,7 +16,7 @@ from limbeck.doctoring.case import Case
 from limbeck.doctoring.finding import Finding
 from limbeck.doctoring.teacher_quality import gained, mean_of_rows
 from limbeck.errors import TeacherError
-from limbeck.recipe.teachers import Fitted, Trained
+from limbeck.recipe.plans import Fitted, Trained
 from limbeck.teachers import Teacher
 from limbeck.teachers.class_order import in_order_of
 from limbeck.transfer_sets import TransferSet

@@ -7,7 +7,7 @@ will find it. Any other teacher is not waited for.
 import math
 from typing import TYPE_CHECKING
 
-from limbeck.recipe.teachers import Trained
+from limbeck.recipe.plans import Trained
 from limbeck.teachers import Teacher
 from limbeck.teaching import Seat, Teaching, build_student
 

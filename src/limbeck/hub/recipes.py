@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from limbeck.errors import LimbeckError
 from limbeck.hub.folder import HubFolder, hub_folder
 from limbeck.hub.sources import Source, source_of
-from limbeck.recipe.teachers import Loaded, Scored
+from limbeck.recipe.plans import Loaded, Scored
 
 if TYPE_CHECKING:
     from limbeck.experiment import Experiment

@@ -17,7 +17,7 @@ from limbeck.job import Training
 from limbeck.objectives import HardLabels, Objective
 from limbeck.planning.figures import Plan, Stage, StoreSize
 from limbeck.planning.probes import Cost, annotation_cost, some, training_seconds
-from limbeck.recipe.teachers import Ensembled, Fitted, Trained
+from limbeck.recipe.plans import Ensembled, Fitted, Trained
 from limbeck.store import KnowledgeSource, KnowledgeStore, KnowledgeSubset
 from limbeck.students import Student
 from limbeck.students.pruned import prune

@@ -14,9 +14,9 @@ from limbeck.recipe.changes import change
 from limbeck.recipe.files import check_files
 from limbeck.recipe.marked import Node, Place, compose, one_line, plain, shown
 from limbeck.recipe.pieces import Piece
+from limbeck.recipe.plans import Loaded, Scored, TeacherPlan, Trained, members_of, network_of
 from limbeck.recipe.reading import mapping, refuse_unknown
 from limbeck.recipe.sections import SECTIONS, begun, check_without_teacher, read_annotate
-from limbeck.recipe.teachers import Loaded, Scored, TeacherPlan, Trained, members_of, network_of
 from limbeck.recipes import shipped
 
 __all__ = ["Recipe"]

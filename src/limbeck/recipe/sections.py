@@ -10,15 +10,9 @@ from limbeck.recipe import vocabulary
 from limbeck.recipe.annotations import parameters
 from limbeck.recipe.marked import Node, Place, shown
 from limbeck.recipe.pieces import Piece, read_piece
+from limbeck.recipe.plans import TeacherPlan, network_of
 from limbeck.recipe.reading import arguments, mapping, read, refuse_unknown
-from limbeck.recipe.teachers import (
-    FROM_DATA,
-    TeacherPlan,
-    network_of,
-    read_teacher,
-    read_training,
-    read_views,
-)
+from limbeck.recipe.teachers import FROM_DATA, read_teacher, read_training, read_views
 from limbeck.students import pruned
 
 __all__ = ["SECTIONS", "begun", "check_without_teacher", "read_annotate"]
