@@ -5,7 +5,9 @@ READY := .venv/.ready
 # tests whose stand-ins are, on purpose, not of the declared types
 FAKES := --ignore=tests/cli --deselect=tests/test_experiment.py::test_training_and_annotating_never_read_the_test_part
 TRIALS := tests/doctoring tests/store/test_durability.py tests/test_checkpoint.py tests/test_documents.py
-TRIALS += tests/test_imdb_recipes.py tests/test_quantizing.py tests/test_texts_exported.py
+TRIALS += tests/test_imdb_recipes.py tests/test_quantizing.py tests/test_recipe_mutations.py tests/test_texts_exported.py
+# the tests start many processes; each would compile all modules again
+unexport PYTHONDONTWRITEBYTECODE
 HOOK := beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))
 
 .PHONY: demo test test-types test-studies test-trials test-slow lint types clean
@@ -22,7 +24,7 @@ test-types: $(READY)  ## the fast tests again, with every shape and type in a si
 test-studies: $(READY)  ## every study at smoke size
 	$(BIN)/python -m pytest -n 2 -m slow tests/studies
 
-test-trials: $(READY)  ## kills at many moments, little memory, and exports that take longer
+test-trials: $(READY)  ## kills at many moments, thousands of mutations, little memory, longer exports
 	$(BIN)/python -m pytest -n 2 -m slow $(TRIALS)
 
 test-slow: $(READY)  ## the tests that take longer, on real data where it is there

@@ -183,13 +183,6 @@ def walk(value: Any) -> Any:
             yield from walk(child)
 
 
-@settings(
-    max_examples=2000,
-    derandomize=True,
-    deadline=None,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
 @given(
     text=st.one_of(mutated_texts(), mutated_trees()),
     changes=st.lists(st.sampled_from(CHANGES), max_size=1),
@@ -198,8 +191,7 @@ def walk(value: Any) -> Any:
 @example(text="", changes=[])
 @example(text="[" * 1_000, changes=[])
 @example(text="a: &a [x]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a]\n", changes=[])
-def test_a_mutated_recipe_is_a_recipe_or_one_sentence(text: str, changes: list[str]) -> None:
-    """A traceback for a typo, or worse: YAML that runs a command."""
+def is_a_recipe_or_one_sentence(text: str, changes: list[str]) -> None:
     try:
         recipe = Recipe.parse(text, source="mutated.yaml").override(changes).check()
     except RecipeError as error:
@@ -209,6 +201,19 @@ def test_a_mutated_recipe_is_a_recipe_or_one_sentence(text: str, changes: list[s
     else:
         assert recipe.name
     assert not SENTINEL.exists()
+
+
+@pytest.mark.parametrize("mutations", [300, pytest.param(2000, marks=pytest.mark.slow)])
+def test_a_mutated_recipe_is_a_recipe_or_one_sentence(mutations: int) -> None:
+    """A traceback for a typo, or worse: YAML that runs a command."""
+    often = settings(
+        max_examples=mutations,
+        derandomize=True,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    often(is_a_recipe_or_one_sentence)()
 
 
 @pytest.mark.parametrize("base", BASES)
