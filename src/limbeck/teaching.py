@@ -243,6 +243,7 @@ def given_by(examples: TransferSet) -> dict[str, Any]:
         given["vocabulary"] = tokenization.vocabulary
         given["padding"] = tokenization.padding
         given["max_length"] = tokenization.max_length
+        given["tokenization"] = tokenization
     return given
 
 

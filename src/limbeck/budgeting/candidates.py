@@ -95,6 +95,8 @@ def family(student: Student) -> dict[str, Student]:
                 found[key] = from_architecture({name: scaled})
             except LimbeckError:  # more blocks than the image can be halved
                 continue
+            if student.word_vectors is not None:
+                found[key].start_embedding(student.word_vectors)
     return found
 
 

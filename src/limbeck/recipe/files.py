@@ -15,6 +15,9 @@ HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)*")
 ON_THE_HUB = {
     "hub_images": ("path",),
     "hugging_face": ("path", "tokenizer"),
+    "text_cnn": ("embedding_from",),
+    "text_gru": ("embedding_from",),
+    "text_transformer": ("embedding_from",),
     "transformers": ("model",),
     "transformers_classifier": ("model",),
 }

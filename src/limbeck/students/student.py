@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from limbeck import seeding
@@ -43,6 +44,8 @@ class Student:
         input_shape: Shape of one example, known once it is trained.
         tokenization: Of a student of texts, how it reads them, known once it is trained.
         pruning: What it loses while it is trained, as `lb.prune` says; None: nothing.
+        word_vectors: What the embedding of every fresh copy begins as, (vocabulary, width), brought
+            to its own width; None: it is drawn.
         probe: Some real inputs (at most 256 examples), to check an export with.
     """
 
@@ -69,6 +72,7 @@ class Student:
         self.classes: tuple[str, ...] = ()
         self.input_shape: tuple[int, ...] = ()
         self.pruning: Pruning | None = None
+        self.word_vectors: Tensor | None = None
         self.probe: Tensor | None = None
 
     def fresh(self, seed: int) -> "Student":
@@ -76,8 +80,15 @@ class Student:
         student = copy.copy(self)
         given = self.build is None
         student.module = copy.deepcopy(self.module) if given else built(self.build, seed)
+        if self.word_vectors is not None:
+            fill_embedding(student.module, self.word_vectors)
         student.freeze()
         return student
+
+    def start_embedding(self, vectors: Float[Tensor, "vocabulary width"]) -> None:
+        """Let the embedding of this student, and of every fresh copy, begin as word vectors."""
+        fill_embedding(self.module, vectors)
+        self.word_vectors = vectors
 
     def freeze(self) -> None:
         """Switch the gradients of the frozen layers off."""
@@ -117,6 +128,20 @@ class Student:
         """Move the module to a device."""
         self.module.to(device)
         return self
+
+
+def fill_embedding(module: nn.Module, vectors: Float[Tensor, "vocabulary width"]) -> None:
+    """Fill `module.embedding` with the vectors' coordinates on their first principal components.
+
+    The rest of an embedding that is wider than the vectors is zeros.
+    """
+    weight = module.get_submodule("embedding").get_parameter("weight")
+    exact = vectors.double()
+    axes = torch.linalg.eigh(exact.T @ exact).eigenvectors.flip(1)[:, : weight.shape[1]]
+    largest = axes.gather(0, axes.abs().argmax(dim=0, keepdim=True))
+    with torch.no_grad():
+        weight.zero_()
+        weight[:, : axes.shape[1]] = exact @ (axes * largest.sign())
 
 
 def check_frozen(module: nn.Module, frozen: tuple[str, ...]) -> None:

@@ -8,6 +8,7 @@ first of the two layers. Initial weights are torch's own.
 
 import functools
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,6 +20,8 @@ from limbeck.students.mlp import checked_widths
 from limbeck.students.reading import real
 from limbeck.students.student import Student
 from limbeck.students.text_parts import TextModule, check_text_arguments, filled, leaky
+from limbeck.students.word_vectors import with_word_vectors
+from limbeck.transfer_sets.tokenization import Tokenization
 
 __all__ = ["text_cnn"]
 
@@ -34,6 +37,8 @@ def text_cnn(
     padding: int = 0,
     faithful: bool = False,
     max_length: int = 128,
+    embedding_from: str | Path | None = None,
+    tokenization: Tokenization | None = None,
 ) -> Student:
     """Convolutions over tokens, their maxima over the text, a hidden layer, an output layer.
 
@@ -51,9 +56,13 @@ def text_cnn(
         faithful: Whether to read the padding like any other token, as in code that pads every text
             to `max_length`; otherwise padding is never read.
         max_length: Of a faithful one, the length that every text is padded or cut to.
+        embedding_from: A transformer whose word vectors the embedding begins as (`word_vectors`):
+            the folder of a pretrained model or of a saved student, or a hub id; None: it is drawn.
+        tokenization: How the texts are tokenised; needed with `embedding_from`.
 
     Raises:
         ValueError: if a number is out of its range.
+        LimbeckError: if there are no such word vectors, or too few for these tokens.
 
     Example:
         >>> student = text_cnn(30_522, 2, 64)
@@ -80,7 +89,8 @@ def text_cnn(
         "max_length": max_length,
     }
     build = functools.partial(TextCnn, **{**arguments, "kernels": widths})
-    return Student(build, architecture={"text_cnn": arguments})
+    student = Student(build, architecture={"text_cnn": arguments})
+    return with_word_vectors(student, embedding_from, tokenization)
 
 
 class TextCnn(TextModule):

@@ -6,6 +6,7 @@ own.
 """
 
 import functools
+from pathlib import Path
 from typing import Any
 
 from jaxtyping import Float, Int
@@ -14,6 +15,8 @@ from torch import Tensor, nn
 from limbeck.students.reading import lengths_of
 from limbeck.students.student import Student
 from limbeck.students.text_parts import TextModule, check_text_arguments, filled, leaky
+from limbeck.students.word_vectors import with_word_vectors
+from limbeck.transfer_sets.tokenization import Tokenization
 
 __all__ = ["text_gru"]
 
@@ -28,6 +31,8 @@ def text_gru(
     padding: int = 0,
     faithful: bool = False,
     max_length: int = 128,
+    embedding_from: str | Path | None = None,
+    tokenization: Tokenization | None = None,
 ) -> Student:
     """A GRU over tokens, a hidden layer, an output layer; leaky ReLUs between them.
 
@@ -44,9 +49,13 @@ def text_gru(
         faithful: Whether to read the padding like any other token, as in code that pads every text
             to `max_length`; otherwise the state after the text's last token counts.
         max_length: Of a faithful one, the length that every text is padded or cut to.
+        embedding_from: A transformer whose word vectors the embedding begins as (`word_vectors`):
+            the folder of a pretrained model or of a saved student, or a hub id; None: it is drawn.
+        tokenization: How the texts are tokenised; needed with `embedding_from`.
 
     Raises:
         ValueError: if a number is out of its range.
+        LimbeckError: if there are no such word vectors, or too few for these tokens.
 
     Example:
         >>> student = text_gru(30_522, 2, 64)
@@ -68,7 +77,8 @@ def text_gru(
         "faithful": faithful,
         "max_length": max_length,
     }
-    return Student(functools.partial(TextGru, **arguments), architecture={"text_gru": arguments})
+    student = Student(functools.partial(TextGru, **arguments), architecture={"text_gru": arguments})
+    return with_word_vectors(student, embedding_from, tokenization)
 
 
 class TextGru(TextModule):

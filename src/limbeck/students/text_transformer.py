@@ -8,6 +8,7 @@ Initial weights are normal with standard deviation 0.02, as BERT's; biases start
 
 import functools
 import math
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,6 +19,8 @@ from torch.nn import functional
 from limbeck.students.reading import real
 from limbeck.students.student import Student
 from limbeck.students.text_parts import TextModule, check_text_arguments
+from limbeck.students.word_vectors import with_word_vectors
+from limbeck.transfer_sets.tokenization import Tokenization
 
 __all__ = ["text_transformer"]
 
@@ -32,6 +35,8 @@ def text_transformer(
     dropout: float = 0.1,
     padding: int = 0,
     max_length: int = 128,
+    embedding_from: str | Path | None = None,
+    tokenization: Tokenization | None = None,
 ) -> Student:
     """A transformer encoder over tokens with learned positions, their mean, an output layer.
 
@@ -49,9 +54,13 @@ def text_transformer(
             in [0, 1).
         padding: The id of the padding token.
         max_length: The most tokens of a text, >= 1.
+        embedding_from: A transformer whose word vectors the embedding begins as (`word_vectors`):
+            the folder of a pretrained model or of a saved student, or a hub id; None: it is drawn.
+        tokenization: How the texts are tokenised; needed with `embedding_from`.
 
     Raises:
         ValueError: if a number is out of its range.
+        LimbeckError: if there are no such word vectors, or too few for these tokens.
 
     Example:
         >>> student = text_transformer(30_522, 2, 64, layers=1)
@@ -76,7 +85,8 @@ def text_transformer(
         "max_length": max_length,
     }
     build = functools.partial(TextTransformer, **arguments)
-    return Student(build, architecture={"text_transformer": arguments})
+    student = Student(build, architecture={"text_transformer": arguments})
+    return with_word_vectors(student, embedding_from, tokenization)
 
 
 class TextTransformer(TextModule):

@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -35,7 +36,8 @@ class Settings:
         students: Of the faithful arm, such as "gru 16".
         fixed: Of the fixed arm.
         chosen_on: The student of each kind that temperature and weight are chosen on.
-        unlabelled: Students that learn from the unlabelled reviews too: name, length, epochs.
+        unlabelled: Students that learn from the unlabelled reviews too: name, length, epochs, and
+            whether their embeddings begin as the teacher's word vectors.
         epochs: Of the fixed arm, but for those.
         seeds: Of the fixed arm; the faithful one has one, like the survey.
     """
@@ -46,7 +48,7 @@ class Settings:
     students: tuple[str, ...]
     fixed: tuple[str, ...]
     chosen_on: tuple[str, ...]
-    unlabelled: tuple[tuple[str, int, int], ...]
+    unlabelled: tuple[tuple[str, int, int, bool], ...]
     epochs: int
     seeds: int
     temperatures: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0)
@@ -63,8 +65,10 @@ class Settings:
         return max(self.teacher_epochs)
 
 
-def student_of(name: str, tokens: Tokenization, *, faithful: bool = False) -> lb.Student:
-    """The untrained student of a name such as "gru 16"."""
+def student_of(
+    name: str, tokens: Tokenization, *, faithful: bool = False, words: Path | None = None
+) -> lb.Student:
+    """The untrained student of a name such as "gru 16"; whose word vectors it begins with."""
     kind, width = name.split()
     build = lb.students.text_gru if kind == "gru" else lb.students.text_cnn
     return build(
@@ -74,6 +78,8 @@ def student_of(name: str, tokens: Tokenization, *, faithful: bool = False) -> lb
         padding=tokens.padding,
         faithful=faithful,
         max_length=tokens.max_length,
+        embedding_from=words,
+        tokenization=tokens,
     )
 
 
@@ -164,6 +170,7 @@ class Arm:
         everything: Whether the unlabelled reviews are in the transfer set.
         setting: Temperature, and weight of the labels.
         epochs: Passes over what the distilled one learns from; its twin gets as many updates.
+        words: Whether its embedding, and its twin's, begins as the teacher's word vectors.
     """
 
     name: str
@@ -171,17 +178,20 @@ class Arm:
     everything: bool
     setting: tuple[float, float]
     epochs: int
+    words: bool = False
 
     def __str__(self) -> str:
-        return f"{self.name}, {self.length} tokens{', unlabelled reviews too' * self.everything}"
+        more = ", unlabelled reviews too" * self.everything + ", the teacher's words" * self.words
+        return f"{self.name}, {self.length} tokens{more}"
 
 
 def distilled(reviews: Reviews, size: Settings, arm: Arm) -> lb.Run:
     """The student with the first seed."""
     part: Part = reviews.of(arm.length, "used")
     transfer = part.everything if arm.everything else part.train
+    words = reviews.words if arm.words else None
     return reviews.study.distill(
-        student_of(arm.name, transfer.tokenization),
+        student_of(arm.name, transfer.tokenization, words=words),
         reviews.knowledge(size.longest, transfer),
         transfer,
         objective_of(*arm.setting),

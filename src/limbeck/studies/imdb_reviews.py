@@ -144,6 +144,14 @@ class Reviews:
         distill = self.study.distill
         return distill(student, None, part.train, labels, training, validation=validation).student
 
+    @cached_property
+    def words(self) -> Path:
+        """The folder of the shortest teacher, whose word vectors students may begin with."""
+        folder = self.study.folder / "encoder"
+        if not (folder / "student.json").exists():
+            lb.students.save(self.fine_tuned(min(self.epochs)), folder)
+        return folder
+
     def knowledge(self, length: int, part: Texts) -> KnowledgeSubset:
         """What the teacher of this length says of some of the reviews.
 
