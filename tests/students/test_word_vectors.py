@@ -194,5 +194,5 @@ def test_a_student_without_word_vectors_is_named(texts: Texts, tmp_path: Path) -
     training = Training(epochs=1, batch_size=8)
     run = distill(text_gru(tokens.vocabulary, 2, 4), None, texts, HardLabels(), training)
     save(run.student, tmp_path / "gru")
-    with pytest.raises(LimbeckError, match="is no transformer with a tokenizer"):
+    with pytest.raises(LimbeckError, match="is no transformer, so it has no word vectors"):
         word_vectors(tmp_path / "gru", tokens)

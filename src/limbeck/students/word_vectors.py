@@ -13,11 +13,18 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from limbeck.errors import LimbeckError
-from limbeck.students.pretrained import configuration, filled_model, folder_of
+from limbeck.students.pretrained import (
+    built,
+    configuration,
+    filled_model,
+    folder_of,
+    read_json,
+)
 from limbeck.students.student import Student
+from limbeck.students.weights import read_weights
 from limbeck.transfer_sets.tokenization import Tokenization
 
 __all__ = ["with_word_vectors", "word_vectors"]
@@ -80,24 +87,37 @@ def word_vectors(
 
 def vectors_of(model: str | Path) -> tuple[Float[Tensor, "v width"], Tokenization]:
     """The weights of a model's embedding, and its tokenizer."""
-    from limbeck.students.saving import load  # which builds students that have word vectors
-
     folder = folder_of(model)
-    network: Any
     if (folder / "student.json").is_file():
-        student = load(folder)
-        network, own = getattr(student.module, "model", None), student.tokenization
+        vectors = of_student(folder)
     else:
-        config = configuration(folder)
-        network, lacking = filled_model("text-classification", config, folder)
-        own = Tokenization(folder)
-        name = next(n for n, m in network.named_modules() if m is network.get_input_embeddings())
-        if f"{name}.weight" in lacking:
-            raise LimbeckError(f"{folder} lacks its word vectors, {name}.weight. Get it again.")
-    if own is None or not hasattr(network, "get_input_embeddings"):
+        network, lacking = filled_model("text-classification", configuration(folder), folder)
+        name = embedding_of(network)
+        if name in lacking:
+            raise LimbeckError(f"{folder} lacks its word vectors, {name}. Get the model again.")
+        vectors = network.get_parameter(name).detach()
+    return vectors.float(), Tokenization(folder)
+
+
+def of_student(folder: Path) -> Tensor:
+    """The weights of a saved student's embedding, if it is a transformer."""
+    architecture = read_json(folder / "student.json").get("architecture")
+    known = architecture.get("transformers_classifier") if isinstance(architecture, dict) else None
+    if not isinstance(known, dict):
         raise LimbeckError(
-            f"the student in {folder} is no transformer with a tokenizer, so it has no word "
-            "vectors to start from. Give the folder of one that is, or of a pretrained model."
+            f"the student in {folder} is no transformer, so it has no word vectors to start from. "
+            "Give the folder of one that is, or of a pretrained model."
         )
-    embedding: nn.Embedding = network.get_input_embeddings()
-    return embedding.weight.detach().float(), own
+    with torch.device("meta"):
+        network = built("text-classification", configuration(known["model"]))
+    name = f"model.{embedding_of(network)}"
+    tensors = read_weights(folder / "student.safetensors")
+    if name not in tensors:
+        raise LimbeckError(f"{folder} lacks its word vectors, {name}. Save the student again.")
+    return tensors[name]
+
+
+def embedding_of(network: Any) -> str:
+    """The name of the weights that hold a vector for each token."""
+    embedding = network.get_input_embeddings()
+    return next(f"{name}.weight" for name, m in network.named_modules() if m is embedding)
