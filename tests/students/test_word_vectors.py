@@ -99,6 +99,23 @@ def test_seeds_share_the_words_and_nothing_else(tiny_bert: Path, tokens: Tokeniz
     assert same == ["embedding.weight"]
 
 
+def test_the_embedding_is_the_same_on_any_number_of_threads() -> None:
+    """A checkpoint is found by the initial weights: other last bits, and hours are trained again."""
+    vectors = torch.randn(5000, 384, generator=torch.Generator().manual_seed(0))
+    vectors *= torch.linspace(1, 0.01, 384)
+    student, found = text_gru(5000, 2, 4), []
+    threads = torch.get_num_threads()
+    try:
+        for number in (1, 2):
+            torch.set_num_threads(number)
+            student.start_embedding(vectors)
+            found.append(student.fresh(0).module.embedding.weight.detach().clone())
+            assert torch.get_num_threads() == number
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(*found)
+
+
 def test_a_token_that_the_model_lacks_begins_at_the_mean(tiny_bert: Path) -> None:
     """A row of another word, or an index beyond the model's."""
     made = tokenizers.Tokenizer(

@@ -14,6 +14,7 @@ from limbeck.evaluation.in_turns import session_of
 from limbeck.evaluation.latency import milliseconds
 from limbeck.studies.imdb_reviews import Part, Reviews
 from limbeck.studies.study import accuracy
+from limbeck.threads import one_thread
 from limbeck.transfer_sets import Texts, Tokenization
 
 __all__ = ["Arm", "Settings", "best", "choice", "deployed", "faithful", "fixed", "training_of"]
@@ -225,20 +226,18 @@ def deployed(reviews: Reviews, size: Settings, arm: Arm) -> dict[str, float]:
     session = session_of(lb.export(student, path, data=reviews.of(arm.length, "used").test).path)
     test = reviews.of(size.longest).test
     own = test.tokenised(reviews.of(arm.length, "used").train.tokenization)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     taken: dict[str, list[float]] = {"teacher": [], "student": []}
-    for row in range(-WARM_UP, min(REVIEWS, len(test))):
-        one = torch.tensor([max(row, 0)])
-        asked, given = test.batch(one), own.batch(one).inputs.numpy()
-        times = {
-            "teacher": milliseconds(partial(teacher.outputs, asked), 1),
-            "student": milliseconds(partial(session.run, ["logits"], {"inputs": given}), 1),
-        }
-        if row >= 0:
-            for whose, passes in times.items():
-                taken[whose].append(statistics.median(passes))
-    torch.set_num_threads(threads)
+    with one_thread():
+        for row in range(-WARM_UP, min(REVIEWS, len(test))):
+            one = torch.tensor([max(row, 0)])
+            asked, given = test.batch(one), own.batch(one).inputs.numpy()
+            times = {
+                "teacher": milliseconds(partial(teacher.outputs, asked), 1),
+                "student": milliseconds(partial(session.run, ["logits"], {"inputs": given}), 1),
+            }
+            if row >= 0:
+                for whose, passes in times.items():
+                    taken[whose].append(statistics.median(passes))
     size_of_teacher = sum(value.nbytes for value in teacher.module.state_dict().values())
     return {
         "bytes": path.stat().st_size,
