@@ -100,7 +100,7 @@ def test_seeds_share_the_words_and_nothing_else(tiny_bert: Path, tokens: Tokeniz
 
 
 def test_the_embedding_is_the_same_on_any_number_of_threads() -> None:
-    """A checkpoint is found by the initial weights: other last bits, and hours are trained again."""
+    """A checkpoint is found by its initial weights: other bits, and hours are trained again."""
     vectors = torch.randn(5000, 384, generator=torch.Generator().manual_seed(0))
     vectors *= torch.linspace(1, 0.01, 384)
     student, found = text_gru(5000, 2, 4), []
