@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -113,6 +114,23 @@ def test_the_embedding_is_the_same_on_any_number_of_threads() -> None:
             assert torch.get_num_threads() == number
     finally:
         torch.set_num_threads(threads)
+    assert torch.equal(*found)
+
+
+def test_the_vectors_are_the_same_in_any_order_of_the_vocabulary(
+    tmp_path: Path, pieces: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tokenizers library gives a vocabulary in another order in every process."""
+    tokens = Tokenization(pieces)
+    vectors = torch.randn(tokens.vocabulary, 64, generator=torch.Generator().manual_seed(0))
+    monkeypatch.setattr("limbeck.students.word_vectors.vectors_of", lambda _: (vectors, tokens))
+    vocabulary = tokens.tokenizer.get_vocab()
+    found = []
+    for names in (sorted(vocabulary), sorted(vocabulary, reverse=True)):
+        shuffled = {name: vocabulary[name] for name in names}
+        student = Tokenization(pieces)
+        student.tokenizer = SimpleNamespace(get_vocab=lambda shuffled=shuffled, **_: shuffled)
+        found.append(word_vectors(tmp_path, student))
     assert torch.equal(*found)
 
 

@@ -72,7 +72,11 @@ def word_vectors(
     vectors, own = vectors_of(model)
     known = own.tokenizer.get_vocab(with_added_tokens=True)
     tokens = tokenization.tokenizer.get_vocab(with_added_tokens=True)
-    shared = [name for name in tokens if known.get(name, len(vectors)) < len(vectors)]
+    # a vocabulary comes in any order, and the mean's last bits would follow it
+    shared = sorted(
+        (name for name in tokens if known.get(name, len(vectors)) < len(vectors)),
+        key=tokens.__getitem__,
+    )
     if len(shared) < LEAST_KNOWN * len(tokens):
         raise LimbeckError(
             f"{model} has vectors for {len(shared):,} of the {len(tokens):,} tokens of the "
