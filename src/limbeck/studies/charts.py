@@ -87,7 +87,7 @@ def ticks(values: Mapping[str, Sequence[float]], title: str) -> "altair.TopLevel
         .mark_tick(thickness=2, size=18)
         .encode(
             x=alt.X("value:Q", title=title, scale=alt.Scale(zero=False)),
-            y=alt.Y("what:N", title=None, sort=list(values), axis=alt.Axis(labelLimit=300)),
+            y=alt.Y("what:N", title=None, sort=list(values), axis=alt.Axis(labelLimit=480)),
         )
         .properties(width=420)
     )
