@@ -318,7 +318,10 @@ def test_paths_of_a_shipped_recipe_start_from_the_working_folder(
         Recipe.load("imdb_gru").check()
     mine = Path("mine/student")
     mine.mkdir(parents=True)
-    teacher = Recipe.load("imdb_gru").override([f"teacher.load.path={mine}"]).check().teacher
+    changes = [f"teacher.load.path={mine}", f"student.text_gru.embedding_from={mine}"]
+    with pytest.raises(RecipeError, match=made_by):
+        Recipe.load("imdb_gru").override(changes[:1]).check()
+    teacher = Recipe.load("imdb_gru").override(changes).check().teacher
     assert isinstance(teacher, Loaded)
     assert teacher.path.samefile(mine)
 

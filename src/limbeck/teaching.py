@@ -228,7 +228,7 @@ def build_student(piece: Piece, examples: TransferSet) -> Student:
         reference = user_code.absolute(piece.name, piece.place)
         stated = piece.filled(user_function(reference), given)
         return students.from_file(reference, stated)
-    student: Student = piece.build(given)
+    student: Student = piece.build({**given, "tokenization": examples.tokenization})
     return student
 
 
@@ -243,7 +243,6 @@ def given_by(examples: TransferSet) -> dict[str, Any]:
         given["vocabulary"] = tokenization.vocabulary
         given["padding"] = tokenization.padding
         given["max_length"] = tokenization.max_length
-        given["tokenization"] = tokenization
     return given
 
 

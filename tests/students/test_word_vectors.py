@@ -12,7 +12,7 @@ import tokenizers
 import torch
 
 from limbeck.budgeting import family
-from limbeck.errors import LimbeckError
+from limbeck.errors import LimbeckError, RecipeError
 from limbeck.objectives import HardLabels
 from limbeck.recipe import Recipe
 from limbeck.students import (
@@ -191,6 +191,35 @@ def test_a_recipe_states_the_folder_and_its_data_the_tokens(tiny_bert: Path, tex
     student = build_student(recipe.student, texts)
     assert student.word_vectors is not None
     assert student.architecture["text_gru"].keys().isdisjoint({"embedding_from", "tokenization"})
+
+
+def test_a_path_with_several_folders_is_no_id_of_the_hub() -> None:
+    """A wrong path that is only found out once the data has been read."""
+    text = (
+        "data: digits\n"
+        "student: {text_gru: {hidden: 4, embedding_from: models/bert/one}}\n"
+        "objective: hard_labels\n"
+    )
+    with pytest.raises(RecipeError, match="line 2: there is nothing at 'models/bert/one'"):
+        Recipe.parse(text).check()
+    Recipe.parse(text.replace("models/bert/one", "google-bert/bert-base-uncased")).check()
+
+
+def test_a_function_of_the_users_is_not_handed_what_cannot_be_saved(
+    texts: Texts, tmp_path: Path
+) -> None:
+    """Its arguments are written to student.json, where a tokenizer has no place."""
+    (tmp_path / "mine.py").write_text(
+        "from limbeck.students.text_gru import TextGru\n"
+        "def build(vocabulary, classes, padding, tokenization=None):\n"
+        "    return TextGru(vocabulary, classes, 4, 4, 0.0, padding, False, 12)\n"
+    )
+    recipe = Recipe.parse(
+        "data: digits\nstudent: mine.py:build\nobjective: hard_labels\n", folder=tmp_path
+    )
+    training = Training(epochs=1, batch_size=8)
+    student = distill(build_student(recipe.student, texts), None, texts, HardLabels(), training)
+    assert (save(student.student, tmp_path / "student") / "student.json").is_file()
 
 
 def test_wider_and_narrower_candidates_begin_with_the_words_too(

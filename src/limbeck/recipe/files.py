@@ -11,7 +11,10 @@ from limbeck.recipes import shipped
 
 __all__ = ["check_files"]
 
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)*")
+MODEL_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+DATA_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)*")
+"""An id of the hub; of data, a folder may follow it."""
+
 ON_THE_HUB = {
     "hub_images": ("path",),
     "hugging_face": ("path", "tokenizer"),
@@ -35,7 +38,8 @@ def check_files(piece: Piece) -> None:
         is_path = name in known and Path in members(known[name].annotation)
         if not is_path or not isinstance(value, (str, Path)) or there(Path(value)):
             continue
-        if not (name in ON_THE_HUB.get(piece.name, ()) and HUB_ID.fullmatch(str(value))):
+        hub_id = DATA_ID if name == "path" else MODEL_ID
+        if not (name in ON_THE_HUB.get(piece.name, ()) and hub_id.fullmatch(str(value))):
             raise piece.place.error(
                 f"there is nothing at {shown(str(value))}, which {name!r} names. {remedy(value)}"
             )

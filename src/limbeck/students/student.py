@@ -12,7 +12,7 @@ from limbeck import seeding
 from limbeck.errors import LimbeckError
 from limbeck.students.capture import capture, check_layers, logits_of
 from limbeck.students.reading import inputs_for, lengths_by_layer
-from limbeck.threads import one_thread
+from limbeck.students.word_vectors import fill_embedding
 from limbeck.transfer_sets.tokenization import Tokenization
 from limbeck.types import Batch, Outputs
 
@@ -129,21 +129,6 @@ class Student:
         """Move the module to a device."""
         self.module.to(device)
         return self
-
-
-def fill_embedding(module: nn.Module, vectors: Float[Tensor, "vocabulary width"]) -> None:
-    """Fill `module.embedding` with the vectors' coordinates on their first principal components.
-
-    The rest of an embedding that is wider than the vectors is zeros. A run is found again by its
-    initial weights, so that they must be the same bits on any number of threads.
-    """
-    weight = module.get_submodule("embedding").get_parameter("weight")
-    with torch.no_grad(), one_thread():
-        exact = vectors.double()
-        axes = torch.linalg.eigh(exact.T @ exact).eigenvectors.flip(1)[:, : weight.shape[1]]
-        largest = axes.gather(0, axes.abs().argmax(dim=0, keepdim=True))
-        weight.zero_()
-        weight[:, : axes.shape[1]] = exact @ (axes * largest.sign())
 
 
 def check_frozen(module: nn.Module, frozen: tuple[str, ...]) -> None:

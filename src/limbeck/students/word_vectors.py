@@ -9,11 +9,11 @@ sentence classification", EMNLP 2014, https://arxiv.org/abs/1408.5882, section 3
 """
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from limbeck.errors import LimbeckError
 from limbeck.students.pretrained import (
@@ -23,19 +23,22 @@ from limbeck.students.pretrained import (
     folder_of,
     read_json,
 )
-from limbeck.students.student import Student
 from limbeck.students.weights import read_weights
+from limbeck.threads import one_thread
 from limbeck.transfer_sets.tokenization import Tokenization
 
-__all__ = ["with_word_vectors", "word_vectors"]
+if TYPE_CHECKING:
+    from limbeck.students.student import Student
+
+__all__ = ["fill_embedding", "with_word_vectors", "word_vectors"]
 
 LEAST_KNOWN = 0.5
 """Of a tokenizer's tokens, the model's own has to know at least this share."""
 
 
 def with_word_vectors(
-    student: Student, model: str | Path | None, tokenization: Tokenization | None
-) -> Student:
+    student: "Student", model: str | Path | None, tokenization: Tokenization | None
+) -> "Student":
     """The student, its embedding starting from the word vectors of a model; as it is without one.
 
     Raises:
@@ -50,6 +53,21 @@ def with_word_vectors(
         )
     student.start_embedding(word_vectors(model, tokenization))
     return student
+
+
+def fill_embedding(module: nn.Module, vectors: Float[Tensor, "vocabulary width"]) -> None:
+    """Fill `module.embedding` with the vectors' coordinates on their first principal components.
+
+    The rest of an embedding that is wider than the vectors is zeros. A run is found again by its
+    initial weights, so that they must be the same bits on any number of threads.
+    """
+    weight = module.get_submodule("embedding").get_parameter("weight")
+    with torch.no_grad(), one_thread():
+        exact = vectors.double()
+        axes = torch.linalg.eigh(exact.T @ exact).eigenvectors.flip(1)[:, : weight.shape[1]]
+        largest = axes.gather(0, axes.abs().argmax(dim=0, keepdim=True))
+        weight.zero_()
+        weight[:, : axes.shape[1]] = exact @ (axes * largest.sign())
 
 
 def word_vectors(
@@ -107,7 +125,7 @@ def of_student(folder: Path) -> Tensor:
     """The weights of a saved student's embedding, if it is a transformer."""
     architecture = read_json(folder / "student.json").get("architecture")
     known = architecture.get("transformers_classifier") if isinstance(architecture, dict) else None
-    if not isinstance(known, dict):
+    if not isinstance(known, dict) or "model" not in known:
         raise LimbeckError(
             f"the student in {folder} is no transformer, so it has no word vectors to start from. "
             "Give the folder of one that is, or of a pretrained model."
