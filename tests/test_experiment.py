@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from safetensors.torch import load_file
 
 from limbeck.errors import DataError, LimbeckError, RecipeError
 from limbeck.experiment import Experiment
+from limbeck.finished import finished_store
 from limbeck.recipe import Recipe
 from limbeck.teachers import Ensemble
 
@@ -299,6 +301,36 @@ def test_someone_elses_store_is_not_deleted(tmp_path: Path) -> None:
     (tmp_path / "out" / "knowledge.made.json").unlink()
     with pytest.raises(LimbeckError, match="Delete it, or annotate to another path"):
         experiment(tmp_path).store()
+
+
+def test_recipes_share_a_store(tmp_path: Path) -> None:
+    """A teacher that speaks again for each recipe whose student learns from it."""
+    shared = f"store={tmp_path / 'shared' / 'ten.store'}"
+    experiment(tmp_path, shared).run()
+    told = Told()
+    elsewhere = (shared, f"output={tmp_path / 'other'}", "student.mlp.hidden=[8]")
+    experiment(tmp_path, *elsewhere, told=told).run()
+    assert told.count("annotate") == told.count("train teacher") == told.count("fit") == 0
+    assert told.lines == [f"knowledge store: reused from {tmp_path / 'shared' / 'ten.store'}"]
+    assert not (tmp_path / "other" / "knowledge.store").exists()
+    assert finished_store(experiment(tmp_path, *elsewhere)) is not None
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_store_that_is_shared_is_not_deleted_for_another_teacher(
+    tmp_path: Path, begun: bool
+) -> None:
+    """A changed recipe that takes the knowledge away from all others."""
+    path = tmp_path / "shared" / "ten.store"
+    told = Told(stop=lambda step, done: begun and step.startswith("annotate") and done > 0)
+    with pytest.raises(KeyboardInterrupt) if begun else nullcontext():
+        experiment(tmp_path, f"store={path}", told=told).store()
+    before = {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
+    other = (f"store={path}", "data.digits.seed=1", f"output={tmp_path / 'other'}")
+    with pytest.raises(LimbeckError, match="another path"):
+        experiment(tmp_path, *other).store()
+    assert {file: file.read_bytes() for file in path.rglob("*") if file.is_file()} == before
+    assert len(experiment(tmp_path, f"store={path}").store()) > 0
 
 
 @pytest.mark.slow

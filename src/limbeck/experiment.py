@@ -3,7 +3,7 @@
     runs/<name>/
         recipe.yaml             the recipe with all changes
         teachers/<name>/        each trained teacher
-        knowledge.store/        what the teachers said
+        knowledge.store/        what the teachers said, unless the recipe names another place
         checkpoints/            resumable state of every training
         student/                the student
         evaluation.json, comparison.json, student.onnx, report.html
@@ -24,7 +24,7 @@ from limbeck.annotation import annotate
 from limbeck.artefacts import Record, read_json, write_json
 from limbeck.errors import DataError, RecipeError
 from limbeck.objectives import Objective
-from limbeck.provenance import Provenance
+from limbeck.provenance import Provenance, store_record
 from limbeck.recipe import Recipe
 from limbeck.store import KnowledgeStore
 from limbeck.teachers import Teacher
@@ -159,15 +159,14 @@ class Experiment:
     def store(self) -> KnowledgeStore:
         """What the teacher says about the transfer set."""
         self.teaching()  # or it says that there is no teacher
-        arguments, record = self.annotation(), self.record("knowledge")
-        made_from = self.provenance.knowledge(arguments)
-        path = self.folder / "knowledge.store"
+        arguments, path = self.annotation(), self.recipe.store
+        made_from, record = self.provenance.knowledge(arguments), store_record(self.recipe)
         if record.holds(made_from) and path.is_dir():
             store = KnowledgeStore(path)
             store.check(self.transfer_set())
             self.say(f"knowledge store: reused from {path}")
             return store
-        if record.is_other(made_from):
+        if record.is_other(made_from) and path.parent == self.folder:
             shutil.rmtree(path, ignore_errors=True)
         teacher = self.teacher()
         if not path.exists():  # else it was begun, or is from elsewhere and not ours to delete

@@ -6,6 +6,7 @@ Nothing is made here but the parts of the data, whose contents the hashes need.
 from typing import TYPE_CHECKING
 
 from limbeck.errors import LimbeckError
+from limbeck.provenance import store_record
 from limbeck.store import KnowledgeStore
 from limbeck.students import Student, load
 from limbeck.teaching import build_student
@@ -21,10 +22,9 @@ def finished_store(experiment: "Experiment") -> KnowledgeStore | None:
     """The knowledge store, if the objective reads one."""
     if not experiment.objective().reads_teacher:
         return None
-    path = experiment.folder / "knowledge.store"
     made_from = experiment.provenance.knowledge(experiment.annotation())
-    held = experiment.record("knowledge").holds(made_from)
-    return experiment.store() if held and path.is_dir() else None
+    held = store_record(experiment.recipe).holds(made_from)
+    return experiment.store() if held and experiment.recipe.store.is_dir() else None
 
 
 def finished_student(experiment: "Experiment", store: KnowledgeStore | None) -> Student | None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from limbeck.artefacts import Record
 from limbeck.fingerprint import digest, module_digest
 from limbeck.objectives import Objective
 from limbeck.recipe import Recipe
@@ -11,7 +12,12 @@ from limbeck.students import Student
 from limbeck.teaching import Teaching, code_of
 from limbeck.transfer_sets import TransferSet
 
-__all__ = ["Provenance"]
+__all__ = ["Provenance", "store_record"]
+
+
+def store_record(recipe: Recipe) -> Record:
+    """The record beside a recipe's knowledge store, wherever it is."""
+    return Record(recipe.store.with_suffix(".made.json"))
 
 
 @dataclass(frozen=True)

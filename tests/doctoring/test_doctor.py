@@ -8,6 +8,7 @@ import pytest
 import limbeck as lb
 from limbeck.cli import main
 from limbeck.doctoring import case as cases
+from limbeck.doctoring.trial import try_out
 from limbeck.experiment import Experiment
 
 TEXTS = """
@@ -99,6 +100,37 @@ def test_a_teacher_that_takes_long_is_not_waited_for(tmp_path: Path) -> None:
     assert "teacher" not in {finding.check for finding in found}
     assert said[0].startswith("1 of 1 teachers are not trained yet")
     assert not (tmp_path / "teachers").exists()
+
+
+@pytest.mark.parametrize(
+    ("objective", "probes"),
+    [("hard_labels", 2), ("{hard_labels: {label_smoothing: 0.1}}", 3)],
+)
+def test_without_a_teacher_the_student_is_its_own_twin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, objective: str, probes: int
+) -> None:
+    """Minutes of a transformer's probe, twice for the same figures."""
+    trained: list[int] = []
+
+    def counted(job, seed, progress):
+        trained.append(seed)
+        return try_out(job, seed, progress)
+
+    monkeypatch.setattr(cases, "try_out", counted)
+    text = f"data: {{digits: {{}}}}\nstudent: {{mlp: {{hidden: [8]}}}}\nobjective: {objective}"
+    lb.doctor(lb.Recipe.parse(text).override([f"output={tmp_path}", "training.epochs=1"]))
+    assert len(trained) == probes
+
+
+def test_a_probe_tells_how_far_it_is(tmp_path: Path) -> None:
+    """Minutes of a transformer's probe without a sign of life."""
+    told: list[tuple[str, int, int]] = []
+    text = "data: {digits: {}}\nstudent: {mlp: {hidden: [8]}}\nobjective: {hard_labels: {}}"
+    recipe = lb.Recipe.parse(text).override([f"output={tmp_path}", "training.epochs=1"])
+    lb.doctor(Experiment(recipe, progress=lambda *told_now: told.append(told_now)))
+    probe = [step for step in told if step[0] == "probe"]
+    updates = probe[0][2]
+    assert [step for _, step, _ in probe] == 2 * list(range(1, updates + 1))
 
 
 def test_texts_are_examined_too(

@@ -212,7 +212,11 @@ class Case:
     @cached_property
     def trial(self) -> Trial | None:
         """A short training with the recipe's objective; None where it cannot be had."""
-        return None if self.job is None else try_out(self.job, self.experiment.recipe.seed)
+        if self.job is None:
+            return None
+        if self.twins and repr(self.objective) == repr(HardLabels()):
+            return self.twins[0]  # without a teacher the student is its own twin
+        return self.try_out(self.job, self.experiment.recipe.seed)
 
     @cached_property
     def twins(self) -> tuple[Trial, ...]:
@@ -220,7 +224,11 @@ class Case:
         if not len(self.labelled):
             return ()
         seed = self.experiment.recipe.seed
-        return tuple(try_out(self.on_slice(HardLabels()), s) for s in (seed, seed + 1))
+        return tuple(self.try_out(self.on_slice(HardLabels()), s) for s in (seed, seed + 1))
+
+    def try_out(self, job: Job, seed: int) -> Trial:
+        """A short training, of which the experiment's `progress` is told."""
+        return try_out(job, seed, self.experiment.progress)
 
     @cached_property
     def twin_hits(self) -> Bool[Tensor, "s n"] | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from limbeck.fitting import Fitting
-from limbeck.job import Job
+from limbeck.job import Job, Progress
 from limbeck.loop import batches, learn
 from limbeck.students import Student
 
@@ -30,8 +30,13 @@ class Trial:
     loss: float
 
 
-def try_out(job: Job, seed: int) -> Trial:
+def try_out(job: Job, seed: int, progress: Progress | None = None) -> Trial:
     """Do a job with a seed, but stop where the loss is no longer finite.
+
+    Args:
+        job: What to train, and how.
+        seed: Of weights and order.
+        progress: Told of each update.
 
     Raises:
         LimbeckError: if student, objective, knowledge and transfer set do not fit together.
@@ -45,4 +50,6 @@ def try_out(job: Job, seed: int) -> Trial:
             if not math.isfinite(losses[-1]):
                 return Trial(None, len(losses), losses[0], losses[-1])
             fitting.advance(told)
+            if progress is not None:
+                progress("probe", fitting.step, job.updates)
         return Trial(fitting.finish(False)[0], len(losses), losses[0], losses[-1])

@@ -38,6 +38,8 @@ class Recipe:
         seed: Of the student's weights, order and dropout.
         seeds: How many seeds `compare` trains with, >= 2; None: its default.
         output: The folder for everything that is made; default: runs/<name>.
+        store: The knowledge store, which recipes with the same teacher and transfer set may share;
+            default: knowledge.store in the output folder.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Recipe:
     seed: int
     seeds: int | None
     output: Path
+    store: Path
     tree: Node = field(repr=False, compare=False)
 
     @staticmethod
@@ -170,6 +173,7 @@ def read_recipe(tree: Node, default_name: str) -> Recipe:
     values.setdefault("seed", 0)
     values.setdefault("seeds", None)
     values.setdefault("output", Path("runs") / name)
+    values.setdefault("store", values["output"] / "knowledge.store")
     values["student"] = begun(values["student"], values["teacher"], values["output"])
     values["annotate"] = read_annotate(stated.get("annotate", Node({}, tree.place)))
     return Recipe(**values, tree=tree)

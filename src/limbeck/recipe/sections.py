@@ -31,7 +31,7 @@ def check_without_teacher(
                 f"{piece.name} needs a teacher's knowledge and the recipe has no 'teacher'. Add "
                 "'teacher: ...' to it, or take 'objective: hard_labels'."
             )
-    for section, what in (("annotate", "annotated"), ("seeds", "compared")):
+    for section, what in (("annotate", "annotated"), ("store", "stored"), ("seeds", "compared")):
         if section in stated and stated[section].value:
             raise stated[section].place.error(
                 f"the recipe has no 'teacher', so nothing is {what}. Take {section!r} out of it, "
@@ -125,8 +125,17 @@ def read_seed(node: Node) -> int:
     return seed
 
 
+def read_store(node: Node) -> Path:
+    return to_be_made(node, "store")
+
+
 def read_output(node: Node) -> Path:
-    return Path(read(Node(node.value, Place(node.place.source, node.place.line)), Path, "output"))
+    return to_be_made(node, "output")
+
+
+def to_be_made(node: Node, what: str) -> Path:
+    """A path that is not there yet; it starts from the working folder, not from the recipe's."""
+    return Path(read(Node(node.value, Place(node.place.source, node.place.line)), Path, what))
 
 
 SECTIONS: dict[str, Callable[[Node], Any]] = {
@@ -140,4 +149,5 @@ SECTIONS: dict[str, Callable[[Node], Any]] = {
     "seed": read_seed,
     "seeds": read_seeds,
     "output": read_output,
+    "store": read_store,
 }
