@@ -6,10 +6,11 @@ from pathlib import Path
 
 from limbeck.errors import NoKnowledgeWarning, StoreMismatch
 from limbeck.store import KnowledgeStore
+from limbeck.store.completing import clear_leftovers
 from limbeck.store.format import MANIFEST, FloatType, Keep, Subject
 from limbeck.store.matching import difference
 from limbeck.store.request import subject_of
-from limbeck.store.writer import clear_leftovers, write_store
+from limbeck.store.writer import write_store
 from limbeck.teachers.teacher import Teacher
 from limbeck.transfer_sets.transfer_set import TransferSet
 

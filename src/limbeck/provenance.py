@@ -7,17 +7,13 @@ from limbeck.artefacts import Record
 from limbeck.fingerprint import digest, module_digest
 from limbeck.objectives import Objective
 from limbeck.recipe import Recipe
+from limbeck.recipe.contents import code_of
 from limbeck.store import KnowledgeStore
 from limbeck.students import Student
-from limbeck.teaching import Teaching, code_of
+from limbeck.teaching import Teaching
 from limbeck.transfer_sets import TransferSet
 
 __all__ = ["Provenance", "store_record"]
-
-
-def store_record(recipe: Recipe) -> Record:
-    """The record beside a recipe's knowledge store, wherever it is."""
-    return Record(recipe.store.with_suffix(".made.json"))
 
 
 @dataclass(frozen=True)
@@ -80,3 +76,8 @@ class Provenance:
         tokens = () if tokenization is None else (tokenization.fingerprint,)
         weights = module_digest(student.module)
         return digest(weights, measured_on.fingerprint, student.classes, *tokens)
+
+
+def store_record(recipe: Recipe) -> Record:
+    """The record beside a recipe's knowledge store, wherever it is."""
+    return Record(recipe.store.with_suffix(".made.json"))

@@ -2,7 +2,7 @@
 
 import math
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,11 @@ import torch
 from limbeck import students
 from limbeck.artefacts import Record
 from limbeck.errors import LimbeckError
-from limbeck.fingerprint import digest, file_digest
+from limbeck.fingerprint import digest
 from limbeck.objectives import HardLabels
 from limbeck.recipe import user_code
 from limbeck.recipe.annotations import parameters
+from limbeck.recipe.contents import code, code_of, content, files
 from limbeck.recipe.pieces import Piece
 from limbeck.recipe.plans import (
     Ensembled,
@@ -273,30 +274,3 @@ def renamed(progress: Progress | None, what: str) -> Progress | None:
     if progress is None:
         return None
     return lambda _, done, total: progress(what, done, total)
-
-
-def code_of(piece: Piece) -> str:
-    """What the user's file of a piece hashes to; of limbeck's own names the files they read."""
-    if piece.target is None:
-        return code(piece.name, piece)
-    found = files(piece.arguments)
-    return digest(found) if found else ""
-
-
-def code(reference: str, piece: Piece) -> str:
-    return content(user_code.check_user_code(reference, piece.place))
-
-
-def files(arguments: Mapping[str, Any]) -> list[str]:
-    """What the files among the arguments hash to."""
-    return [content(value) for value in arguments.values() if isinstance(value, Path)]
-
-
-def content(path: Path) -> str:
-    """What a file, or the files of a folder, hash to."""
-    if path.is_dir():
-        inside = sorted(each for each in path.rglob("*") if each.is_file())
-        return digest(
-            [str(each.relative_to(path)) for each in inside], [content(f) for f in inside]
-        )
-    return file_digest(path)

@@ -11,37 +11,19 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
-import pyarrow
-import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from limbeck import __version__
 from limbeck.errors import StoreError, TeacherError
 from limbeck.store.answers import answer
 from limbeck.store.buffers import Buffers, Gathered
 from limbeck.store.choosing import chosen_tokens
-from limbeck.store.fidelity import Measures, fidelity, summed
-from limbeck.store.files import (
-    Column,
-    Columns,
-    map_columns,
-    sync_folder,
-    write_columns,
-    write_whole,
-)
-from limbeck.store.format import (
-    FORMAT_VERSION,
-    MANIFEST,
-    Field,
-    Manifest,
-    RaggedColumn,
-    Shard,
-    Subject,
-)
-from limbeck.store.journal import JOURNAL, Job, Journal, locked, part_name, shard_name
+from limbeck.store.completing import complete
+from limbeck.store.fidelity import Measures, summed
+from limbeck.store.files import Column, Columns, map_columns, write_columns
+from limbeck.store.format import Subject
+from limbeck.store.journal import Job, Journal, locked, part_name, shard_name
 from limbeck.store.layout import Layout
-from limbeck.store.manifest import manifest_bytes
 from limbeck.store.ragged import Ragged
 from limbeck.store.trial import check_same_layers, per_token, rows_of_a_shard
 from limbeck.teachers.teacher import Teacher
@@ -141,7 +123,7 @@ class Writer:
                 self.annotate(number, member, shard, layers)
             self.report(number, self.subject.rows)
             member.release()
-        self.finish()
+        complete(self.journal)
 
     def finished(self, member: int, shard: int) -> bool:
         """Whether a part, or the shard that it went into, is there."""
@@ -230,46 +212,6 @@ class Writer:
             for member in range(self.last):
                 (self.folder / part_name(member, shard)).unlink()
 
-    def finish(self) -> None:
-        """Write the manifest, then delete all that is not the store."""
-        raw = manifest_bytes(self.manifest())
-        write_whole(self.folder / MANIFEST, lambda file: file.write(raw))
-        clear_leftovers(self.folder)
-
-    def manifest(self) -> Manifest:
-        finals = [self.journal.entries[self.last, shard] for shard in range(self.shards)]
-        entries = [self.journal.entries[key] for key in sorted(self.journal.entries)]
-        columns = map_columns(self.folder / finals[0].file)
-        varying = tuple(self.ragged_column(n) for n, c in columns.items() if isinstance(c, Ragged))
-        return Manifest(
-            format_version=FORMAT_VERSION if varying else 1,
-            versions={
-                "limbeck": __version__,
-                "numpy": np.__version__,
-                "pyarrow": pyarrow.__version__,
-                "torch": torch.__version__,
-            },
-            subject=self.subject,
-            fields=tuple(Field(n, str(c.dtype), c.shape[1:]) for n, c in columns.items()),
-            ragged=varying,
-            rows=self.subject.rows,
-            shard_rows=self.job.shard_rows,
-            shards=tuple(Shard(e.file, e.rows, e.bytes, e.sha256) for e in finals),
-            fidelity=fidelity(summed(entry.measures for entry in entries)),
-            complete=True,
-            checksum="",
-        )
-
-    def ragged_column(self, name: str) -> RaggedColumn:
-        """How long a column of varying length is, over all shards."""
-        items = longest = 0
-        for shard in range(self.shards):
-            column = map_columns(self.folder / shard_name(shard))[name]
-            assert isinstance(column, Ragged)
-            items += len(column.items)
-            longest = max(longest, int(column.counts(np.arange(len(column))).max()))
-        return RaggedColumn(name, items, longest)
-
     def check_range(self, member: Teacher, hidden: Columns) -> None:
         for name, values in hidden.items():
             if not np.isfinite(values.items if isinstance(values, Ragged) else values).all():
@@ -287,15 +229,6 @@ class Writer:
 def sliced(columns: Columns, block: slice) -> dict[str, np.ndarray]:
     """These rows of the columns of fixed shape."""
     return {n: column[block] for n, column in columns.items() if not isinstance(column, Ragged)}
-
-
-def clear_leftovers(folder: Path) -> None:
-    """Delete what only an unfinished store needs."""
-    for pattern in ("part-*.arrow", "*.tmp"):
-        for path in folder.glob(pattern):
-            path.unlink()
-    (folder / JOURNAL).unlink(missing_ok=True)
-    sync_folder(folder)
 
 
 def no_space(folder: Path, writer: Writer | None) -> str:
