@@ -216,6 +216,15 @@ def test_real_rows_are_compared_up_to_ten_thousand(student, tmp_path):
     assert export(student, tmp_path / "b.onnx", data=many).examples == 10_000
 
 
+def test_of_a_large_student_fewer_rows_are_compared(student, tmp_path, monkeypatch):
+    """Ten minutes of a transformer's forward passes that show what one minute does."""
+    many = Rows(torch.rand(2_000, 1, 6, 6), NAMES)
+    monkeypatch.setattr(exporting, "MOST_WORK", 1_500 * student.parameters_count())
+    assert export(student, tmp_path / "a.onnx", data=many).examples == 1_500
+    monkeypatch.setattr(exporting, "MOST_WORK", 1)
+    assert export(student, tmp_path / "b.onnx", data=many).examples == 1_000
+
+
 def test_the_batches_are_of_several_sizes_and_cover_every_row():
     """A comparison at one batch size only, or one that skips the last rows."""
     rows = torch.arange(1200).float().unsqueeze(1)

@@ -51,6 +51,7 @@ def compare(
     *,
     seeds: int = DEFAULT_SEEDS,
     confidence: float = 0.95,
+    teacher_scores: Float[Tensor, "n c"] | None = None,
     progress: Progress | None = None,
     recipe: str | Mapping[str, Any] | None = None,
 ) -> Comparison:
@@ -66,6 +67,7 @@ def compare(
         seeds: How many seeds, from the run's own on; >= 2. Two or three are for a first look: with
             two, 9 % of equal students were told apart in benchmarks/verdict.py.
         confidence: Of all intervals, in (0, 1).
+        teacher_scores: What `score(teacher, test)` gave; None asks the teacher again.
         progress: Told of each update.
         recipe: Kept with the result, for reports.
 
@@ -79,7 +81,9 @@ def compare(
     measure = Measure(test, rows, confidence)
     of_teacher = None
     if teacher is not None:
-        scores = score(teacher, test, progress=progress)[rows]
+        if teacher_scores is None:
+            teacher_scores = score(teacher, test, progress=progress)
+        scores = teacher_scores[rows]
         of_teacher = measured(measure.of(scores, teacher.name), teacher, test)
         measure = replace(measure, teacher_scores=scores)
     numbers = tuple(range(run.seed, run.seed + seeds))

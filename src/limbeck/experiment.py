@@ -20,6 +20,8 @@ from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from torch import Tensor
+
 from limbeck.annotation import annotate
 from limbeck.artefacts import Record, read_json, write_json
 from limbeck.errors import DataError, RecipeError
@@ -199,7 +201,8 @@ class Experiment:
         reused = record.holds(made_from)
         if record.read().get("job") not in (None, job):
             shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
-        self.keep_recipe()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "recipe.yaml").write_text(recipe.as_yaml(), encoding="utf-8")
         run = distill(
             build_student(recipe.student, self.transfer_set()),
             store,
@@ -219,9 +222,16 @@ class Experiment:
         return run
 
     @once
+    def teacher_scores(self) -> Tensor:
+        """What the teacher says about the test part."""
+        from limbeck.teacher_scores import teacher_scores
+
+        return teacher_scores(self.teaching(), self.teacher(), self.test(), self.progress)
+
+    @once
     def evaluation(self) -> "Evaluation":
         """The student on the test part."""
-        from limbeck.evaluation import Evaluation, evaluate, score
+        from limbeck.evaluation import Evaluation, evaluate
 
         made_from = self.provenance.evaluation(self.knowledge(), self.test())
         run = self.run()
@@ -229,13 +239,11 @@ class Experiment:
         if record.holds(made_from) and path.is_file():
             self.say(f"evaluation: reused from {path}")
             return Evaluation.from_dict(read_json(path))
-        scores = None
-        if self.recipe.teacher is not None:
-            scores = score(self.teacher(), self.test(), progress=self.progress)
-        evaluation = evaluate(run.student, self.test(), teacher_scores=scores)
-        write_json(path, evaluation.as_dict())
+        scores = None if self.recipe.teacher is None else self.teacher_scores()
+        found = evaluate(run.student, self.test(), teacher_scores=scores, progress=self.progress)
+        write_json(path, found.as_dict())
         record.write(made_from)
-        return evaluation
+        return found
 
     @once
     def comparison(self) -> "Comparison":
@@ -254,6 +262,7 @@ class Experiment:
             self.teacher(),
             self.test(),
             seeds=self.seeds,
+            teacher_scores=self.teacher_scores(),
             progress=self.progress,
             recipe=self.recipe.as_yaml(),
         )
@@ -289,8 +298,3 @@ class Experiment:
             return report(self.comparison(), path, export=self.export())
         run, recipe = self.run(), self.recipe.as_yaml()
         return report_trained(run, self.evaluation(), path, export=self.export(), recipe=recipe)
-
-    def keep_recipe(self) -> None:
-        """Write the recipe, with all changes, into the run folder."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "recipe.yaml").write_text(self.recipe.as_yaml(), encoding="utf-8")

@@ -41,10 +41,11 @@ from limbeck.transfer_sets.transfer_set import TransferSet
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["MOST_EXAMPLES", "Export", "export"]
+__all__ = ["Export", "export"]
 
-MOST_EXAMPLES = 10_000
-"""A larger transfer set is checked on this many of its rows, evenly spread."""
+MOST_EXAMPLES, LEAST_EXAMPLES, MOST_WORK = 10_000, 1_000, 3e10
+"""Of a larger transfer set 10,000 rows are checked, evenly spread; of a student with many weights
+fewer, down to 1,000, so that weights times rows stay below the last: a transformer's minute."""
 
 LARGEST_FILE = 2 * 10**9
 INPUT_SCALE = {"uint8": 255}
@@ -68,8 +69,8 @@ def export(
     Args:
         student: A trained student.
         path: Where the file goes; an older one there is replaced, once the new one has passed.
-        data: Real rows to compare on, all of them up to 10,000. Without it, the student's own
-            `probe`.
+        data: Real rows to compare on, all of them up to 10,000, or up to 1,000 where the student
+            has tens of millions of weights. Without it, the student's own `probe`.
         tolerance: Largest absolute difference of a logit that passes, > 0. Where torch's two best
             classes are closer than this, either may win.
 
@@ -147,7 +148,8 @@ def real_rows(student: Student, data: TransferSet | None) -> Shaped[Tensor, "n .
         return in_full(student.probe)
     if len(data) == 0:
         raise LimbeckError(f"{data.name} has no rows. An export is checked on real ones.")
-    count = min(len(data), MOST_EXAMPLES)
+    affordable = int(MOST_WORK / max(1, student.parameters_count()))
+    count = min(len(data), MOST_EXAMPLES, max(LEAST_EXAMPLES, affordable))
     rows = torch.linspace(0, len(data) - 1, count, dtype=torch.float64).round().long()
     rows_inputs = in_full(student.inputs(data.batch(rows)))
     of_texts = student.tokenization is not None

@@ -49,6 +49,7 @@ def test_rows_are_those_the_run_goes_through(tmp_path: Path) -> None:
         "annotate": 3 * rows,
         "train the student": 4 * rows,
         "compare 2 seeds": 3 * 4 * rows,
+        "evaluate the teacher": 3 * len(steps.test()),
     }
 
 

@@ -10,6 +10,8 @@ A call after a kill reads what was measured and trained before.
 from collections.abc import Mapping
 from pathlib import Path
 
+from torch import Tensor
+
 from limbeck.budgeting.admitting import admitted
 from limbeck.budgeting.budget import Budget
 from limbeck.budgeting.concluding import concluded
@@ -52,6 +54,7 @@ def fit(
     seeds: int = DEFAULT_SEEDS,
     finalists: int = 3,
     search: bool = True,
+    teacher_scores: Tensor | None = None,
     progress: Progress | None = None,
     recipe: str | None = None,
 ) -> Fit:
@@ -75,6 +78,7 @@ def fit(
         seeds: How many the finals are trained with, >= 2.
         finalists: How many candidates are trained in full, >= 1; the current one besides.
         search: Whether to search around the default softness.
+        teacher_scores: What `score(teacher, test)` gave, (n, c); None asks the teacher.
         progress: Told of each update.
         recipe: Kept with the result, for reports.
 
@@ -109,7 +113,9 @@ def fit(
         folder,
         progress=progress,
     )
-    found = concluded(chosen, rungs, surface, finals, teacher, test, folder, recipe, progress)
+    found = concluded(
+        chosen, rungs, surface, finals, teacher, teacher_scores, test, folder, recipe, progress
+    )
     found.save(folder / "fit.json")
     return found
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from torch import Tensor
+
 from limbeck.budgeting.admitting import Admitted
 from limbeck.budgeting.candidates import Candidate
 from limbeck.budgeting.finals import Finals
@@ -33,6 +35,7 @@ def concluded(
     surface: Surface | None,
     finals: Finals,
     teacher: Teacher,
+    teacher_scores: Tensor | None,
     test: TransferSet,
     folder: Path,
     recipe: str | None,
@@ -60,7 +63,8 @@ def concluded(
                           figures.difference_points, test, finals.current.shape),
         difference_points=figures.difference_points,
         current_accuracy=current,
-        comparison=compare(run, teacher, test, seeds=seeds, progress=progress, recipe=recipe),
+        comparison=compare(run, teacher, test, seeds=seeds, teacher_scores=teacher_scores,
+                           progress=progress, recipe=recipe),
         next_steps=(*next_steps(chosen, rungs, placed, winner), *refused),
         run=run,
         export=exported,

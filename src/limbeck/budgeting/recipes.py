@@ -78,6 +78,7 @@ def fit_recipe(
         seeds=shared.recipe.seeds or DEFAULT_SEEDS,
         finalists=finalists,
         search=search,
+        teacher_scores=shared.teacher_scores(),
         progress=progress,
         recipe=shared.recipe.as_yaml(),
     )

@@ -7,9 +7,8 @@ are not counted as the student's fault.
 
 import torch
 
-from limbeck.doctoring.case import Case, hits
+from limbeck.doctoring.case import Case
 from limbeck.doctoring.finding import Finding
-from limbeck.evaluation.scoring import score
 from limbeck.transfer_sets import TransferSet
 
 __all__ = ["capacity"]
@@ -32,7 +31,7 @@ def capacity(case: Case) -> list[Finding]:
     if student is None or not len(case.labelled):
         return []
     examples = case.slice.select(torch.arange(min(ROWS, len(case.slice))))
-    accuracy = float(hits(student, examples).double().mean())
+    accuracy = float(case.hits(student, examples).double().mean())
     if accuracy >= FITS or accuracy > attainable(case, examples) - BEHIND:
         return []
     return [
@@ -50,4 +49,4 @@ def attainable(case: Case, examples: TransferSet) -> float:
     """The teacher's accuracy on these rows; 1 where it is not known."""
     if case.teacher is None:
         return 1.0
-    return float((score(case.teacher, examples).argmax(dim=1) == examples.labels).double().mean())
+    return float(case.hits(case.teacher, examples).double().mean())

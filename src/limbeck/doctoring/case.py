@@ -236,7 +236,7 @@ class Case:
         students = [twin.student for twin in self.twins]
         if self.judged is None or not students or None in students:
             return None
-        return torch.stack([hits(s, self.judged) for s in students if s is not None])
+        return torch.stack([self.hits(s, self.judged) for s in students if s is not None])
 
     @cached_property
     def teacher_scores(self) -> Float[Tensor, "n c"] | None:
@@ -245,7 +245,7 @@ class Case:
             return None
         return score(self.teacher, self.judged, progress=self.experiment.progress)
 
-
-def hits(student: Student, examples: TransferSet) -> Bool[Tensor, " n"]:
-    """Where a student is right."""
-    return score(student, examples).argmax(dim=1) == examples.labels
+    def hits(self, model: Student | Teacher, examples: TransferSet) -> Bool[Tensor, " n"]:
+        """Where a student or teacher is right."""
+        said = score(model, examples, progress=self.experiment.progress)
+        return said.argmax(dim=1) == examples.labels

@@ -21,6 +21,7 @@ from limbeck.recipe.plans import Ensembled, Fitted, Trained
 from limbeck.store import KnowledgeSource, KnowledgeStore, KnowledgeSubset
 from limbeck.students import Student
 from limbeck.students.pruned import prune
+from limbeck.teacher_scores import are_kept
 from limbeck.teachers import Ensemble, Teacher, TorchModule
 from limbeck.teaching import Seat, build_student
 from limbeck.training import job_of
@@ -69,7 +70,12 @@ def plan(planned: "Recipe | Experiment") -> Plan:
     experiment = planned if isinstance(planned, Experiment) else Experiment(planned.check())
     with tempfile.TemporaryDirectory(prefix="limbeck-plan-") as folder:
         planning = Planning(experiment, Path(folder))
-        stages = (*planning.teachers(), *planning.annotation(), *planning.students())
+        stages = (
+            *planning.teachers(),
+            *planning.annotation(),
+            *planning.students(),
+            *planning.evaluation(),
+        )
         machine = f"{processor()}, {torch.get_num_threads()} threads"
         return Plan(experiment.recipe.name, stages, planning.stores(), machine)
 
@@ -183,6 +189,17 @@ class Planning:
         rows = len(examples) * (examples.views or 1) * len(self.seats)
         stage = Stage("annotate", rows, self.probe[0].of(len(examples)))
         return (done(stage) if self.finished_store is not None else stage,)
+
+    def evaluation(self) -> tuple[Stage, ...]:
+        """What the teacher is asked about the test part, once for all its students."""
+        test = self.experiment.data().test
+        if self.experiment.recipe.teacher is None or test is None:
+            return ()
+        seconds = self.probe[0].of(len(test)) / (self.experiment.transfer_set().views or 1)
+        stage = Stage("evaluate the teacher", len(test) * len(self.seats), seconds)
+        teaching = self.experiment.teaching()
+        made = all(teaching.is_made(seat) for seat in self.seats)
+        return (done(stage) if made and are_kept(teaching, self.teacher, test) else stage,)
 
     @cached_property
     def finished_store(self) -> KnowledgeStore | None:
