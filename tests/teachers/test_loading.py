@@ -57,6 +57,29 @@ def test_a_saved_student_is_read_when_needed_and_can_be_released(tmp_path: Path)
     assert torch.equal(teacher.outputs(batch()).logits, first)
 
 
+def test_a_student_answers_in_bfloat16_if_asked_and_is_another_teacher(tmp_path: Path) -> None:
+    """Half the time of a transformer; a store of the one is not a store of the other."""
+    saved(tmp_path)
+    half, full = Teacher.load(tmp_path, precision="bfloat16"), Teacher.load(tmp_path)
+    assert isinstance(half, TorchModule)
+    assert next(half.module.parameters()).dtype is torch.bfloat16
+    found, expected = half.outputs(batch()), full.outputs(batch())
+    assert found.logits.dtype is found.hidden["layer1"].dtype is torch.float32
+    assert torch.allclose(found.logits, expected.logits, atol=0.05)
+    assert not torch.equal(found.logits, expected.logits)
+    assert half.fingerprint != full.fingerprint
+
+
+def test_a_precision_that_there_is_not_is_told(tmp_path: Path) -> None:
+    """A typo; a precision for what has none."""
+    saved(tmp_path / "net")
+    with pytest.raises(ValueError, match="it is 'float32' or 'bfloat16'"):
+        Teacher.load(tmp_path / "net", precision="float16")  # type: ignore[arg-type]
+    (tmp_path / "model.onnx").touch()
+    with pytest.raises(TeacherError, match="Leave `precision` out"):
+        Teacher.load(tmp_path / "model.onnx", precision="bfloat16")
+
+
 def test_name_classes_and_layers_can_be_given(tmp_path: Path) -> None:
     """What the file says is only the default."""
     saved(tmp_path, classes=())

@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from limbeck.errors import LimbeckError, TeacherError
 from limbeck.students import saving
-from limbeck.teachers.answers import first_line, name_from
+from limbeck.teachers.answers import dtype_of, first_line, name_from
 from limbeck.teachers.estimator import Estimator
 from limbeck.teachers.onnx_model import OnnxModel
-from limbeck.teachers.teacher import Teacher
+from limbeck.teachers.teacher import Precision, Teacher
 from limbeck.teachers.torch_module import TorchModule
 from limbeck.teachers.transformers import Transformers
 
@@ -25,6 +26,7 @@ def load(
     name: str | None = None,
     classes: Sequence[str] | None = None,
     hidden: Sequence[str] = (),
+    precision: Precision = "float32",
 ) -> Teacher:
     """What `Teacher.load` does; its docstring is there."""
     path = Path(path)
@@ -39,10 +41,17 @@ def load(
             f"hidden layers are read from torch modules only, and {path} is none. Leave `hidden` "
             "out."
         )
+    if precision != "float32" and not path.is_dir():
+        raise TeacherError(
+            f"the precision of torch modules alone can be chosen, and {path} is none. Leave "
+            "`precision` out."
+        )
     if path.is_dir():
         if (path / "config.json").is_file() and not (path / "student.json").exists():
-            return Transformers(path, name=name, classes=classes, hidden=hidden)
-        return saved_student(path, name, classes, hidden)
+            return Transformers(
+                path, name=name, classes=classes, hidden=hidden, precision=precision
+            )
+        return saved_student(path, name, classes, hidden, precision)
     if path.suffix == ".onnx":
         return OnnxModel(path, name=name, classes=classes)
     if path.suffix in (".json", ".ubj"):
@@ -51,9 +60,14 @@ def load(
 
 
 def saved_student(
-    folder: Path, name: str, classes: Sequence[str] | None, hidden: Sequence[str]
+    folder: Path,
+    name: str,
+    classes: Sequence[str] | None,
+    hidden: Sequence[str],
+    precision: Precision,
 ) -> TorchModule:
     """A saved student as a teacher that is read when needed."""
+    dtype = dtype_of(precision)
     try:
         facts = saving.description(folder)
         saving.rebuilt(facts, folder)
@@ -62,7 +76,8 @@ def saved_student(
         raise TeacherError(str(error)) from error
 
     def build() -> nn.Module:
-        return saving.load(folder).module
+        module = saving.load(folder).module
+        return module if dtype == torch.float32 else module.to(dtype)
 
     return TorchModule(
         build,

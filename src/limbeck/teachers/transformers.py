@@ -22,10 +22,16 @@ from limbeck.students import pretrained
 from limbeck.students.capture import capture, check_layers
 from limbeck.students.pretrained import Task
 from limbeck.students.reading import inputs_for, lengths_by_layer, real
-from limbeck.teachers.answers import checked_classes, checked_logits, checked_name, name_from
+from limbeck.teachers.answers import (
+    checked_classes,
+    checked_logits,
+    checked_name,
+    dtype_of,
+    name_from,
+)
 from limbeck.teachers.onnx_model import content_digest
 from limbeck.teachers.preprocessing import Normalisation
-from limbeck.teachers.teacher import Teacher
+from limbeck.teachers.teacher import Precision, Teacher
 from limbeck.teachers.torch_module import in_full_precision
 from limbeck.teachers.transformers_folder import (
     class_names,
@@ -38,7 +44,6 @@ from limbeck.types import Batch, Outputs
 __all__ = ["Transformers"]
 
 RECORDED = re.compile(r"(hidden_states|attentions)\.(\d+)")
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 class Transformers(Teacher):
@@ -81,14 +86,12 @@ class Transformers(Teacher):
         classes: Sequence[str] | None = None,
         name: str | None = None,
         device: str | torch.device = "cpu",
-        precision: Literal["float32", "bfloat16"] = "float32",
+        precision: Precision = "float32",
     ) -> None:
         self.name = checked_name(name_from(Path(model).name) if name is None else name)
         self.hidden = (hidden,) if isinstance(hidden, str) else tuple(hidden)
         self.device = torch.device(device)
-        if precision not in PRECISIONS:
-            raise ValueError(f"precision is {precision!r}; it is 'float32' or 'bfloat16'.")
-        self.precision = precision
+        self.precision, self.dtype = precision, dtype_of(precision)
         self.normalisation = Normalisation(None, None)
         self.loaded: nn.Module | None = None
         self.content = ""
@@ -170,7 +173,7 @@ class Transformers(Teacher):
         """The arguments of the library's model."""
         if self.tokenization is None:
             pixels = self.normalisation(inputs, self.name)
-            return {"pixel_values": pixels.to(PRECISIONS[self.precision])}
+            return {"pixel_values": pixels.to(self.dtype)}
         padding, own = self.tokenization.padding, self.config.pad_token_id
         if own is None:
             own = min(padding, self.config.vocab_size - 1)
@@ -208,7 +211,7 @@ class Transformers(Teacher):
                 self.task,
                 self.config,
                 self.folder,
-                dtype=PRECISIONS[self.precision],
+                dtype=self.dtype,
                 attention="eager" if maps else None,
             )
             check_layers(model, paths, whose=f"teacher '{self.name}'")
