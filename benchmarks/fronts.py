@@ -23,6 +23,9 @@ FRONT, FINALIST, STOPPED = "on the front", "trained in full", "stopped early"
 
 
 def main(folders: list[Path]) -> None:
+    for folder in folders:
+        if not (folder / "fit.json").is_file():
+            sys.exit(f"there is no fit.json in {folder}. Give what `limbeck fit` left: RUN/fit")
     FOLDER.mkdir(exist_ok=True)
     for folder in folders:
         shutil.copyfile(folder / "fit.json", FOLDER / f"{folder.resolve().parent.name}.json")
