@@ -128,7 +128,7 @@ def test_a_probe_tells_how_far_it_is(tmp_path: Path) -> None:
     text = "data: {digits: {}}\nstudent: {mlp: {hidden: [8]}}\nobjective: {hard_labels: {}}"
     recipe = lb.Recipe.parse(text).override([f"output={tmp_path}", "training.epochs=1"])
     lb.doctor(Experiment(recipe, progress=lambda *told_now: told.append(told_now)))
-    probe = [step for step in told if step[0] == "probe"]
+    probe = [step for step in told if step[0] == "train a probe"]
     updates = probe[0][2]
     assert [step for _, step, _ in probe] == 2 * list(range(1, updates + 1))
 

@@ -51,5 +51,5 @@ def try_out(job: Job, seed: int, progress: Progress | None = None) -> Trial:
                 return Trial(None, len(losses), losses[0], losses[-1])
             fitting.advance(told)
             if progress is not None:
-                progress("probe", fitting.step, job.updates)
+                progress("train a probe", fitting.step, job.updates)
         return Trial(fitting.finish(False)[0], len(losses), losses[0], losses[-1])
