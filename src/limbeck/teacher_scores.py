@@ -7,6 +7,7 @@ import safetensors.torch
 from jaxtyping import Float
 from torch import Tensor
 
+from limbeck import __version__
 from limbeck.cache import cache_folder, cached
 from limbeck.evaluation.scoring import Progress, score
 from limbeck.fingerprint import digest
@@ -23,7 +24,7 @@ def teacher_scores(
     """The teacher's log-probabilities of the test part, as `score` gives them.
 
     They are kept in the cache, under what they come from: the recipe's words of the teacher and the
-    files it names, the teacher's weights, and the contents of the test part.
+    files it names, the teacher's weights, the contents of the test part, and limbeck's version.
 
     Raises:
         TeacherError: if the teacher's classes are not the data's, or it answers NaN.
@@ -45,5 +46,5 @@ def are_kept(teaching: Teaching, teacher: Teacher, test: TransferSet) -> bool:
 
 def file_name(teaching: Teaching, teacher: Teacher, test: TransferSet) -> str:
     described = replace(teaching, layers=()).digest()  # whatever layers an objective reads
-    asked = digest(described, teacher.fingerprint, test.fingerprint, test.classes)
+    asked = digest(described, teacher.fingerprint, test.fingerprint, test.classes, __version__)
     return f"teacher-scores/{asked}.safetensors"
