@@ -333,6 +333,25 @@ def test_a_store_that_is_shared_is_not_deleted_for_another_teacher(
     assert len(experiment(tmp_path, f"store={path}").store()) > 0
 
 
+def test_a_store_that_is_named_like_the_student_deletes_nothing(tmp_path: Path) -> None:
+    """A slip of the hand in `store` that costs the trained student."""
+    experiment(tmp_path).run()
+    before = weights(tmp_path)
+    with pytest.raises(LimbeckError, match="is not a knowledge store and not empty"):
+        experiment(tmp_path, f"store={tmp_path / 'out' / 'student'}").store()
+    assert all(torch.equal(before[name], value) for name, value in weights(tmp_path).items())
+    told = Told()
+    experiment(tmp_path, told=told).run()
+    assert told.steps == []
+
+
+def test_a_file_in_the_place_of_the_store_is_told_before_anything_is_made(tmp_path: Path) -> None:
+    """A teacher that is trained for nothing."""
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(RecipeError, match="^store is .* which is a file. Give a folder"):
+        experiment(tmp_path, f"store={tmp_path / 'notes.txt'}")
+
+
 @pytest.mark.slow
 def test_a_whole_experiment_is_reused_to_its_last_step(tmp_path: Path) -> None:
     """An ONNX file asked for again that trains twenty students again."""

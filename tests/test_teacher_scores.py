@@ -99,6 +99,17 @@ def test_other_weights_in_the_same_place_are_asked_anew(tmp_path: Path, asked: l
     assert len(asked) == 2
 
 
+def test_a_cache_that_cannot_be_written_ends_no_run(
+    tmp_path: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container with a home that is read-only, and a run that ends after its training."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("LIMBECK_CACHE", str(tmp_path / "file"))
+    steps = experiment(tmp_path)
+    assert torch.equal(steps.teacher_scores(), score(steps.teacher(), steps.test()))
+    assert len(asked) == 1
+
+
 def test_the_layers_that_an_objective_reads_do_not_matter(tmp_path: Path, asked: list[str]) -> None:
     """Hints that make the teacher answer the test part again."""
     steps = experiment(tmp_path)

@@ -168,7 +168,7 @@ class Experiment:
             store.check(self.transfer_set())
             self.say(f"knowledge store: reused from {path}")
             return store
-        if record.is_other(made_from) and path.parent == self.folder:
+        if record.is_other(made_from) and path == self.folder / "knowledge.store":
             shutil.rmtree(path, ignore_errors=True)
         teacher = self.teacher()
         if not path.exists():  # else it was begun, or is from elsewhere and not ours to delete

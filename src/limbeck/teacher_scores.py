@@ -1,5 +1,6 @@
 """What a recipe's teacher says about the test part: asked once, for every student it has."""
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import IO
 
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from limbeck import __version__
 from limbeck.cache import cache_folder, cached
+from limbeck.errors import DataError
 from limbeck.evaluation.scoring import Progress, score
 from limbeck.fingerprint import digest
 from limbeck.teachers import Teacher
@@ -23,20 +25,25 @@ def teacher_scores(
 ) -> Float[Tensor, "n c"]:
     """The teacher's log-probabilities of the test part, as `score` gives them.
 
-    They are kept in the cache, under what they come from: the recipe's words of the teacher and the
-    files it names, the teacher's weights, the contents of the test part, and limbeck's version.
+    They are kept in the cache, where it can be written, under what they come from: the recipe's
+    words of the teacher and the files it names, the teacher's weights, the contents of the test
+    part, and limbeck's version.
 
     Raises:
         TeacherError: if the teacher's classes are not the data's, or it answers NaN.
-        DataError: if the cache cannot be written.
     """
+    name = file_name(teaching, teacher, test)
+    path = cache_folder() / name
+    if path.is_file():
+        return safetensors.torch.load(path.read_bytes())["log_probs"]
+    scores = score(teacher, test, progress=progress)
 
     def write(file: IO[bytes]) -> None:
-        scores = score(teacher, test, progress=progress)
         file.write(safetensors.torch.save({"log_probs": scores}))
 
-    path = cached(file_name(teaching, teacher, test), write)
-    return safetensors.torch.load(path.read_bytes())["log_probs"]
+    with suppress(DataError):  # a cache that cannot be written costs another question, no run
+        cached(name, write)
+    return scores
 
 
 def are_kept(teaching: Teaching, teacher: Teacher, test: TransferSet) -> bool:

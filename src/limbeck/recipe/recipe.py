@@ -104,8 +104,13 @@ class Recipe:
         """Look that the files the recipe names are there; nothing is run.
 
         Raises:
-            RecipeError: naming the first that is missing.
+            RecipeError: naming the first that is missing, or a file where the store would be.
         """
+        if self.store.is_file():
+            raise RecipeError(
+                f"store is {shown(str(self.store))}, which is a file. Give a folder: that of a "
+                "knowledge store, or one that is not there yet."
+            )
         for plan in members_of(self.teacher):
             if isinstance(plan, (Loaded, Scored)):
                 check_files(plan.piece)

@@ -15,7 +15,6 @@ __all__ = [
     "checked_classes",
     "checked_logits",
     "checked_name",
-    "dtype_of",
     "first_line",
     "log_of",
     "name_from",
@@ -36,14 +35,6 @@ def checked_name(name: str) -> str:
             f"a teacher's name is {name!r}; it takes letters, digits, '_' and '-'. Choose another."
         )
     return name
-
-
-def dtype_of(precision: str) -> torch.dtype:
-    """What weights and activations of this precision are; a ValueError unless it is one."""
-    known = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-    if precision not in known:
-        raise ValueError(f"precision is {precision!r}; it is 'float32' or 'bfloat16'.")
-    return known[precision]
 
 
 def name_from(text: str) -> str:

@@ -8,10 +8,10 @@ from torch import nn
 
 from limbeck.errors import LimbeckError, TeacherError
 from limbeck.students import saving
-from limbeck.teachers.answers import dtype_of, first_line, name_from
+from limbeck.teachers.answers import first_line, name_from
 from limbeck.teachers.estimator import Estimator
 from limbeck.teachers.onnx_model import OnnxModel
-from limbeck.teachers.teacher import Precision, Teacher
+from limbeck.teachers.teacher import Precision, Teacher, dtype_of
 from limbeck.teachers.torch_module import TorchModule
 from limbeck.teachers.transformers import Transformers
 

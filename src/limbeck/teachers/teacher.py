@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+import torch
+
 from limbeck.transfer_sets.tokenization import Tokenization
 from limbeck.types import Batch, Knowledge, Outputs
 
-__all__ = ["Precision", "Teacher"]
+__all__ = ["Precision", "Teacher", "dtype_of"]
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -84,3 +86,11 @@ class Teacher(ABC):
         from limbeck.teachers.loading import load
 
         return load(path, name=name, classes=classes, hidden=hidden, precision=precision)
+
+
+def dtype_of(precision: str) -> torch.dtype:
+    """What weights and activations of this precision are; a ValueError unless it is one."""
+    known = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+    if precision not in known:
+        raise ValueError(f"precision is {precision!r}; it is 'float32' or 'bfloat16'.")
+    return known[precision]

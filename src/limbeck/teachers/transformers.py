@@ -22,16 +22,10 @@ from limbeck.students import pretrained
 from limbeck.students.capture import capture, check_layers
 from limbeck.students.pretrained import Task
 from limbeck.students.reading import inputs_for, lengths_by_layer, real
-from limbeck.teachers.answers import (
-    checked_classes,
-    checked_logits,
-    checked_name,
-    dtype_of,
-    name_from,
-)
+from limbeck.teachers.answers import checked_classes, checked_logits, checked_name, name_from
 from limbeck.teachers.onnx_model import content_digest
 from limbeck.teachers.preprocessing import Normalisation
-from limbeck.teachers.teacher import Precision, Teacher
+from limbeck.teachers.teacher import Precision, Teacher, dtype_of
 from limbeck.teachers.torch_module import in_full_precision
 from limbeck.teachers.transformers_folder import (
     class_names,
