@@ -10,6 +10,7 @@ import pytest
 import safetensors.torch
 import torch
 import xgboost
+from jaxtyping import TypeCheckError
 from onnx import TensorProto, helper
 from sklearn.datasets import load_digits
 from sklearn.naive_bayes import GaussianNB
@@ -19,6 +20,9 @@ from limbeck.fingerprint import module_digest
 from limbeck.students import Student, cnn, mlp, save
 from limbeck.teachers import Estimator, OnnxModel, Teacher, TorchModule
 from limbeck.types import Batch
+
+NOTICED = (ValueError, TypeCheckError)
+"""With --jaxtyping-packages=limbeck the type hook is the first to notice."""
 
 
 def batch() -> Batch:
@@ -73,7 +77,7 @@ def test_a_student_answers_in_bfloat16_if_asked_and_is_another_teacher(tmp_path:
 def test_a_precision_that_there_is_not_is_told(tmp_path: Path) -> None:
     """A typo; a precision for what has none."""
     saved(tmp_path / "net")
-    with pytest.raises(ValueError, match="it is 'float32' or 'bfloat16'"):
+    with pytest.raises(NOTICED, match="it is 'float32' or 'bfloat16'|Type-check error"):
         Teacher.load(tmp_path / "net", precision="float16")  # type: ignore[arg-type]
     (tmp_path / "model.onnx").touch()
     with pytest.raises(TeacherError, match="Leave `precision` out"):
