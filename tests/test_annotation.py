@@ -188,7 +188,7 @@ def test_encodings_that_cannot_be_had_are_refused(data, logits, tmp_path):
             annotate(teacher, data, tmp_path / "s", **options)
     with pytest.raises(StoreError, match="only right at the temperature at which it was taken"):
         annotate(mix, data, tmp_path / "s", keep="mix")
-    with pytest.raises(ValueError, match="batch_size is 0 and shard_rows is 65536"):
+    with pytest.raises(ValueError, match="batch_size is 0 and shard_rows is 8192"):
         annotate(teacher, data, tmp_path / "s", batch_size=0)
     assert not (tmp_path / "s").exists()
 

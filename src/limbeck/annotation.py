@@ -33,7 +33,7 @@ def annotate(
     hidden_width: int | None = None,
     projection_seed: int = 0,
     batch_size: int = 256,
-    shard_rows: int = 65536,
+    shard_rows: int = 8192,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> KnowledgeStore:
     """Run a teacher once over a transfer set, in every view, and keep what it says.
@@ -59,7 +59,7 @@ def annotate(
             less than the layer has. None: all of them as they are.
         projection_seed: Of that projection.
         batch_size: Examples that a teacher sees at once, >= 1.
-        shard_rows: Rows of a file, >= 1.
+        shard_rows: Rows of a file, >= 1; a kill costs the file that is being written.
         progress: Called with what is done, rows done and rows to do.
 
     Returns:
