@@ -178,6 +178,18 @@ def test_hidden_features_of_an_ensemble_are_named_by_member(linear, examples, tm
     assert set(store.combined(without=["b"]).hidden_shapes) == {"a.x"}
 
 
+@pytest.mark.parametrize("keep", ["members", "mix"])
+def test_a_small_store_is_copied_into_memory_and_reads_the_same(ensemble, examples, tmp_path, keep):
+    """Read shard by shard at first, from one array once every shard has been seen."""
+    store = annotate(ensemble("geometric"), examples(), tmp_path / "s", keep=keep, shard_rows=64)
+    rows = torch.randperm(300, generator=torch.Generator().manual_seed(0))[:97]
+    by_shards = store.read(rows)
+    assert store.together is None
+    assert torch.equal(store.read(rows).logits, by_shards.logits)
+    assert store.together is not None
+    assert store.together.shape == (300, len(store.members), 10)
+
+
 @pytest.mark.parametrize("rows", [[0, 300], [-1]])
 def test_rows_outside_the_store_are_refused(linear, examples, tmp_path, rows):
     """A negative row would be read from the end, as the answer about another example."""

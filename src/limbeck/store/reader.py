@@ -26,7 +26,7 @@ from limbeck.types import Combine, Knowledge, TopK
 __all__ = ["KnowledgeStore"]
 
 TOGETHER_BYTES = 64 * 2**20
-"""Dense logits of several members that take no more than this are copied into memory once."""
+"""Dense logits in several columns that take no more than this are copied into memory once."""
 
 
 class KnowledgeStore(KnowledgeSource):
@@ -183,7 +183,7 @@ class KnowledgeStore(KnowledgeSource):
 
     def dense(self, rows: Int64[np.ndarray, " b"]) -> Float[Tensor, "m b c"]:
         """The members' centred logits, of these rows of the store."""
-        if self.together is None and len(self.members) > 1 and self.logit_bytes <= TOGETHER_BYTES:
+        if self.together is None and self.worth_copying:
             self.together = self.side_by_side()
         if self.together is not None:
             found = torch.from_numpy(self.together.take(rows, axis=0))
@@ -198,13 +198,19 @@ class KnowledgeStore(KnowledgeSource):
         return 1 if self.hidden_fields else 8
 
     @property
+    def worth_copying(self) -> bool:
+        """Whether dense logits lie in several columns, are few, and each shard was read before."""
+        several = len(self.members) * len(self.shards) > 1
+        return several and self.logit_bytes <= TOGETHER_BYTES and self.shards.all_opened
+
+    @property
     def logit_bytes(self) -> int:
         """What the members' dense logits take on disk."""
         per_row = sum(self.shards.bytes_per_row(f"{name}.logits") for name in self.members)
         return per_row * self.manifest.subject.rows
 
     def side_by_side(self) -> Shaped[np.ndarray, "rows m c"]:
-        """All members' logits, a row's beside each other: one place in memory to go to, not m."""
+        """All logits, those of a row beside each other: one place in memory to go to, not m."""
         columns = [f"{name}.logits" for name in self.members]
         numbers = range(len(self.shards))
         return np.concatenate(

@@ -55,6 +55,11 @@ class Shards:
             columns = self.columns[number] = checked_columns(self.folder, self.manifest, number)
         return columns
 
+    @property
+    def all_opened(self) -> bool:
+        """Whether every shard has been read and checked."""
+        return None not in self.columns
+
     def fixed(self, number: int, field: str) -> Shaped[np.ndarray, "rows ..."]:
         """A shard's column of fixed shape."""
         column = self.opened(number)[field]
