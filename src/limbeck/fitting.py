@@ -284,7 +284,7 @@ def accuracy(student: Student, examples: TransferSet) -> float:
     training = module.training
     module.eval()
     correct = torch.zeros((), dtype=torch.int64, device=device)
-    for rows in examples.row_batches(1024):
+    for rows in examples.row_batches(examples.rows_at_once):
         batch = examples.batch(rows).to(device)
         correct += (student.outputs(batch).logits.argmax(dim=-1) == batch.labels).sum()
     if training:

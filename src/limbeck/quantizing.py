@@ -43,7 +43,6 @@ GATE = 0.2
 """How many points of accuracy INT8 may cost, unless told otherwise."""
 
 OTHER_STUDENT = 1e-2
-BATCH = 512
 
 
 @dataclass(frozen=True)
@@ -233,7 +232,7 @@ def measured(part: str, full: Path, twin: Path, student: Student, data: Transfer
     data = data.labelled()
     sessions = session_of(full), session_of(twin)
     hits, twin_hits, same = 0, 0, 0
-    for rows in data.row_batches(BATCH):
+    for rows in data.row_batches(data.rows_at_once):
         batch = data.batch(rows)
         inputs = {"inputs": in_full(student.inputs(batch)).numpy()}
         answers = [torch.from_numpy(each.run(["logits"], inputs)[0]) for each in sessions]

@@ -8,6 +8,7 @@ from torch import nn
 from limbeck.errors import DataError, LimbeckError, TeacherError
 from limbeck.evaluation import score
 from limbeck.evaluation.scoring import labelled_rows
+from limbeck.fitting import accuracy
 from limbeck.students import Student
 from limbeck.teachers import Ensemble, Teacher, TorchModule
 from limbeck.transfer_sets import Arrays
@@ -200,3 +201,26 @@ def test_a_batch_size_below_one_is_refused() -> None:
     """A loop without end."""
     with pytest.raises(ValueError, match="batch_size is 0; it must be 1 or more"):
         score(Student(nn.Linear(4, 3)), arrays(), batch_size=0)
+
+
+def test_large_examples_are_asked_about_in_small_batches() -> None:
+    """A net that trains in batches of 32 photographs would run out of memory in validation."""
+    seen: list[int] = []
+
+    class Small(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.output = nn.Linear(1, 3)
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            seen.append(len(images))
+            return self.output(images.flatten(1)[:, :1])
+
+    photographs = torch.zeros(70, 3, 224, 224, dtype=torch.uint8)
+    data = Arrays(photographs, torch.zeros(70, dtype=torch.int64), classes=["a", "b", "c"])
+    student = Student(Small())
+    score(student, data)
+    accuracy(student, data)
+    assert seen == [32, 32, 6] * 2
+    digits = Arrays(torch.zeros(2000, 1, 28, 28), classes=["a", "b", "c"])
+    assert [len(rows) for rows in digits.row_batches(digits.rows_at_once)] == [1024, 976]

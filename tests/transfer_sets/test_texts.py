@@ -49,6 +49,14 @@ def test_a_batch_holds_its_texts_and_their_tokens(pieces: Any, cache: Path) -> N
     assert list(part.to("cpu").part(torch.tensor([1])).texts or ()) == [TEXTS[12]]
 
 
+@pytest.mark.parametrize(("max_length", "rows"), [(9, 1024), (128, 128), (512, 32), (8192, 32)])
+def test_of_longer_texts_fewer_are_asked_about_at_a_time(
+    pieces: Any, cache: Path, max_length: int, rows: int
+) -> None:
+    """A transformer keeps a vector for each token, of a thousand long texts gigabytes."""
+    assert some(pieces, max_length=max_length).rows_at_once == rows
+
+
 def test_texts_of_a_batch_are_read_when_asked_for(request: pytest.FixtureRequest) -> None:
     """Prevents decoding texts that only a teacher with another tokenizer reads."""
     if request.config.getoption("--jaxtyping-packages"):

@@ -19,7 +19,7 @@ from limbeck.budgeting.result import Finalist
 from limbeck.errors import LimbeckError
 from limbeck.evaluation.accuracy import correct
 from limbeck.evaluation.in_turns import session_of
-from limbeck.evaluation.scoring import BATCH_SIZE, labelled_rows, score
+from limbeck.evaluation.scoring import labelled_rows, score
 from limbeck.evaluation.significance import crossed
 from limbeck.exporting import arriving, export, in_full
 from limbeck.fingerprint import module_digest
@@ -140,7 +140,7 @@ def file_hits(path: Path, run: Run, data: TransferSet) -> Float[Array, " n"]:
     """1 where the file is right, 0 where not."""
     session = session_of(path)
     found = np.empty(len(data))
-    for rows in data.row_batches(BATCH_SIZE):
+    for rows in data.row_batches(data.rows_at_once):
         batch = data.batch(rows)
         inputs = in_full(run.student.inputs(batch)).numpy()
         logits = torch.from_numpy(session.run(["logits"], {"inputs": inputs})[0])

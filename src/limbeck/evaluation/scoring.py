@@ -19,10 +19,7 @@ from limbeck.teachers.class_order import in_order_of
 from limbeck.transfer_sets import TransferSet
 from limbeck.types import UNLABELLED, Batch, combine_log_probs
 
-__all__ = ["BATCH_SIZE", "Progress", "forward", "labelled_rows", "score"]
-
-BATCH_SIZE = 1024
-"""How many examples are scored at a time."""
+__all__ = ["Progress", "forward", "labelled_rows", "score"]
 
 Progress = Callable[[str, int, int], None]
 
@@ -31,7 +28,7 @@ def score(
     model: Teacher | Student,
     transfer_set: TransferSet,
     *,
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
     progress: Progress | None = None,
 ) -> Float[Tensor, "n c"]:
     """A model's log-probabilities at temperature 1, float32, on the CPU.
@@ -42,7 +39,7 @@ def score(
     Args:
         model: A teacher or a student.
         transfer_set: Examples, labelled or not; the first view of them.
-        batch_size: Examples per pass, >= 1.
+        batch_size: Examples per pass, >= 1; None: `transfer_set.rows_at_once`.
         progress: Told of each pass.
 
     Raises:
@@ -50,6 +47,8 @@ def score(
         TeacherError: if a teacher's classes are not the data's, or it answers NaN.
         LimbeckError: if the student has another number of classes, or it answers NaN.
     """
+    if batch_size is None:
+        batch_size = transfer_set.rows_at_once
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}; it must be 1 or more.")
     if len(transfer_set) == 0:

@@ -4,6 +4,7 @@ Hinton, Vinyals & Dean 2015, https://arxiv.org/abs/1503.02531, section 2, call t
 the knowledge the transfer set; it may be the training set or unlabelled data.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,10 @@ from limbeck.transfer_sets.tokenization import Tokenization
 from limbeck.types import UNLABELLED, Batch
 
 __all__ = ["Splits", "TransferSet"]
+
+NUMBERS_AT_ONCE = 2**22
+NUMBERS_OF_A_TOKEN = 256
+"""The width of a vector that a model of texts keeps for each token; transformers keep more."""
 
 
 class TransferSet(ABC):
@@ -66,6 +71,18 @@ class TransferSet(ABC):
         if self.tokenization is None:
             return self.fingerprint
         return digest(self.fingerprint, self.tokenization.fingerprint)
+
+    @property
+    def rows_at_once(self) -> int:
+        """How many examples a model is asked about at a time, outside training: 32 to 1,024.
+
+        The larger an example the fewer, so that a model that fits into memory with a batch of its
+        training is not asked about many times as much: 32 images of 3 x 224 x 224.
+        """
+        numbers = math.prod(self.input_shape)
+        if self.tokenization is not None:
+            numbers *= NUMBERS_OF_A_TOKEN
+        return max(32, min(1024, NUMBERS_AT_ONCE // max(1, numbers)))
 
     def row_batches(
         self, size: int, start: int = 0, end: int | None = None
