@@ -9,6 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from limbeck import predicting
 from limbeck.errors import DataError, LimbeckError
 from limbeck.predicting import Predictions, predict
 
@@ -293,6 +294,21 @@ def test_answers_that_are_not_finite_are_refused(model, tmp_path):
     rows_path = saved(tmp_path / "rows.npz", inputs=np.full((1, 2, 3), 3e38, dtype=np.float32))
     with pytest.raises(LimbeckError, match="answers some rows with NaN or infinite scores"):
         predict(model, rows_path)
+
+
+@pytest.mark.parametrize(("most", "sizes"), [(13, [2, 2, 2, 2, 2, 1]), (5, [1] * 11), (600, [11])])
+def test_of_large_rows_fewer_go_at_a_time(model, rows, tmp_path, monkeypatch, most, sizes):
+    """A thousand photographs at once are gigabytes of floats."""
+    seen, run = [], predicting.run
+    monkeypatch.setattr(predicting, "MOST_NUMBERS", most)
+    monkeypatch.setattr(
+        predicting,
+        "run",
+        lambda session, batch, *a: seen.append(len(batch)) or run(session, batch, *a),
+    )
+    result = predict(model, saved(tmp_path / "rows.npz", inputs=rows))
+    assert seen == sizes
+    np.testing.assert_allclose(result.probabilities, chances(rows), atol=1e-6)
 
 
 def test_a_senseless_batch_size_is_refused(model, tmp_path):

@@ -5,6 +5,7 @@ Deploying the file needs nothing of limbeck; this is the shortest way to try it.
 
 import csv
 import json
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     import onnxruntime
 
 __all__ = ["Predictions", "predict"]
+
+MOST_NUMBERS = 2**22
+"""How many numbers a batch of rows holds at most, unless one row alone has more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +95,7 @@ def predict(
             line, or a column of a `.csv`, `.jsonl` or `.parquet` file.
         texts: For a student of texts, in place of a file.
         column: The column of texts in the file.
-        batch_size: Rows at a time, >= 1; of long texts fewer.
+        batch_size: Rows at a time, >= 1; of long texts and large images fewer.
 
     Raises:
         DataError: if the rows cannot be read, do not have the model's shape, or hold NaN.
@@ -199,9 +203,10 @@ def run_all(
     """The model's answers, batch by batch; a model with a fixed batch gets it, padded."""
     given = session.get_inputs()[0]
     fixed = given.shape[0] if isinstance(given.shape[0], int) else None
+    at_once = fixed or max(1, min(batch_size, MOST_NUMBERS // max(1, math.prod(inputs.shape[1:]))))
     parts: list[np.ndarray] = []
-    for start in range(0, len(inputs), fixed or batch_size):
-        batch = inputs[start : start + (fixed or batch_size)]
+    for start in range(0, len(inputs), at_once):
+        batch = inputs[start : start + at_once]
         count = len(batch)
         if fixed and count < fixed:
             batch = np.concatenate([batch, np.repeat(batch[:1], fixed - count, axis=0)])
