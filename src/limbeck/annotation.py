@@ -32,7 +32,7 @@ def annotate(
     hidden_tokens: int | None = None,
     hidden_width: int | None = None,
     projection_seed: int = 0,
-    batch_size: int = 256,
+    batch_size: int | None = None,
     shard_rows: int = 8192,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> KnowledgeStore:
@@ -58,7 +58,7 @@ def annotate(
         hidden_width: Of such layers, keep this many columns after a random projection, from 1 to
             less than the layer has. None: all of them as they are.
         projection_seed: Of that projection.
-        batch_size: Examples that a teacher sees at once, >= 1.
+        batch_size: Examples that a teacher sees at once, >= 1; None: `transfer_set.rows_at_once`.
         shard_rows: Rows of a file, >= 1; a kill costs the file that is being written.
         progress: Called with what is done, rows done and rows to do.
 
@@ -75,6 +75,8 @@ def annotate(
     Warns:
         NoKnowledgeWarning: if at least 98 % of the soft targets put more than 0.999 on one class.
     """
+    if batch_size is None:
+        batch_size = transfer_set.rows_at_once
     if batch_size < 1 or shard_rows < 1:
         raise ValueError(
             f"batch_size is {batch_size} and shard_rows is {shard_rows}; both must be 1 or more."
