@@ -49,7 +49,7 @@ def test_a_batch_holds_its_texts_and_their_tokens(pieces: Any, cache: Path) -> N
     assert list(part.to("cpu").part(torch.tensor([1])).texts or ()) == [TEXTS[12]]
 
 
-@pytest.mark.parametrize(("max_length", "rows"), [(9, 256), (128, 64), (512, 16), (8192, 16)])
+@pytest.mark.parametrize(("max_length", "rows"), [(9, 910), (128, 64), (512, 16), (8192, 16)])
 def test_of_longer_texts_fewer_are_asked_about_at_a_time(
     pieces: Any, cache: Path, max_length: int, rows: int
 ) -> None:
