@@ -20,9 +20,10 @@ from limbeck.types import UNLABELLED, Batch
 
 __all__ = ["Splits", "TransferSet"]
 
-NUMBERS_AT_ONCE = 2**20
-NUMBERS_OF_A_TOKEN = 128
-"""A model makes more of a token, a vector, than of a number of an image."""
+NUMBERS_AT_ONCE = 2**22
+"""How many numbers a layer's answers about a batch may be, so that they stay near the processor."""
+NUMBERS_OF_A_PIXEL, NUMBERS_OF_A_TOKEN = 32, 512
+"""About as many as a layer of a convolutional net, or of a transformer, makes of it."""
 
 
 class TransferSet(ABC):
@@ -76,14 +77,15 @@ class TransferSet(ABC):
     def rows_at_once(self) -> int:
         """How many examples a model is asked about at a time, outside training: 16 to 1,024.
 
-        The larger an example the fewer: 341 images of 3 x 32 x 32, 64 texts of 128 tokens. A model
-        that trains in small batches must not need many times the memory to be measured, and on a
-        processor a batch that stays in its cache is faster: a transformer with 6 layers reads 1.3
-        times as many texts of 128 tokens as in batches of 256, and twice as many of 256.
+        The larger an example the fewer: 128 images of 3 x 32 x 32, 64 texts of 128 tokens, 16
+        photographs. A model that trains in small batches must not need many times the memory to be
+        measured, and a batch that stays in the processor's cache is faster.
         """
         numbers = math.prod(self.input_shape)
         if self.tokenization is not None:
             numbers *= NUMBERS_OF_A_TOKEN
+        elif len(self.input_shape) == 3:
+            numbers = math.prod(self.input_shape[1:]) * NUMBERS_OF_A_PIXEL
         return max(16, min(1024, NUMBERS_AT_ONCE // max(1, numbers)))
 
     def row_batches(
