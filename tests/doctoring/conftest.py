@@ -92,6 +92,14 @@ def copied(noise=0.0):
     return Splits(parts.train, parts.validation, test)
 
 
+def copied_unlabelled():
+    parts = copied()
+    hidden = parts.train.labels.clone()
+    hidden[:40] = -1
+    train = Arrays(parts.train.inputs, hidden, classes=parts.train.classes, name="unlabelled")
+    return Splits(train, parts.validation, parts.test)
+
+
 def few(rows=40):
     parts = digits()
     return Splits(parts.train.select(torch.arange(rows)), parts.validation, parts.test)

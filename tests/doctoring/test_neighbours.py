@@ -48,6 +48,18 @@ def test_equal_rows_of_few_columns_are_no_leak() -> None:
     assert where.tolist() == [0, 1, 2, 3, 4]
 
 
+def test_of_two_copies_the_one_with_a_label_counts() -> None:
+    """A leaked label that hides behind an unlabelled copy of the same row."""
+    inputs = torch.arange(6.0).repeat(2).view(12, 1, 1)
+    labels = torch.cat([torch.zeros(6, dtype=torch.int64), torch.full((6,), -1)])
+    train = Arrays(inputs, labels, classes=["a", "b"], name="some")
+    for order in (torch.arange(12), torch.arange(11, -1, -1)):
+        part = train.select(order)
+        same, where = exact_copies(some(inputs[:6]), torch.arange(6), part, torch.arange(12))
+        assert same.all()
+        assert (part.labels[where] == 0).all()
+
+
 def test_a_text_with_a_word_changed_is_a_copy(pieces: Any) -> None:
     """A review that was posted twice, once with a correction."""
     words = [f"word{letter}{number}" for letter in "abcde" for number in range(8)]

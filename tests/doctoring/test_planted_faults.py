@@ -169,6 +169,13 @@ def test_test_rows_that_are_training_rows(case, noise: float, how: str) -> None:
     assert f"6.3% of 639 test rows are {how} training rows (first: test id '0'" in sentence
 
 
+def test_test_rows_that_are_unlabelled_training_rows(case) -> None:
+    """A run refused although no label of a test row was ever seen."""
+    sentence = only(leaks(case(data("copied_unlabelled"))), wasted=False)
+    assert "6.3% of 639 test rows are equal to training rows (first: test id '0'" in sentence
+    assert "Few of these have a label" in sentence
+
+
 def test_a_test_part_that_is_too_small(case) -> None:
     """A verdict that is TIES whatever happens."""
     sentence = only(resolution(case("data.digits.test=10")), wasted=True)

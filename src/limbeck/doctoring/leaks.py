@@ -13,6 +13,7 @@ from limbeck.doctoring.case import Case
 from limbeck.doctoring.finding import Finding
 from limbeck.doctoring.neighbours import exact_keys, nearest_distances, nearest_texts, vectors
 from limbeck.transfer_sets import TransferSet
+from limbeck.types import UNLABELLED
 
 __all__ = ["leaks"]
 
@@ -56,19 +57,27 @@ def told(
     where: Int[Tensor, " q"],
     how: str,
 ) -> list[Finding]:
-    """The finding, if enough rows leak."""
+    """The finding, if enough rows leak; mere advice if few of them leak with their labels."""
     share = float(leaking.double().mean())
     if share < LEAKING:
         return []
+    labelled = leaking & (train.labels[where] != UNLABELLED)
+    wasted = float(labelled.double().mean()) >= LEAKING
     first = int(leaking.nonzero()[0, 0])
+    consequence = (
+        "Split again so that copies stay in one part, as the verdict counts what was learned by "
+        "heart."
+        if wasted
+        else "Few of these have a label: of the others the student learns the teacher's answer by "
+        "heart, right or wrong. Leave them out for a figure to publish."
+    )
     return [
         Finding(
             "leaks",
             f"{share:.1%} of {len(of_test):,} test rows are {how} training rows (first: test id "
             f"'{test.ids[int(of_test[first])]}' and training id '{train.ids[int(where[first])]}'). "
-            "Split again so that copies stay in one part, as the verdict counts what was learned "
-            "by heart.",
-            wasted=True,
+            f"{consequence}",
+            wasted=wasted,
         )
     ]
 
@@ -81,7 +90,8 @@ def drawn(examples: TransferSet, most: int) -> Int[Tensor, " r"]:
 def exact_copies(
     test: TransferSet, of_test: Int[Tensor, " q"], train: TransferSet, of_train: Int[Tensor, " r"]
 ) -> tuple[Bool[Tensor, " q"], Int[Tensor, " q"]]:
-    """Which test rows are also training rows, and which these are."""
+    """Which test rows are also training rows, and which these are: one with a label, if any."""
+    of_train = of_train[(train.labels[of_train] != UNLABELLED).long().argsort(stable=True)]
     keys = exact_keys(train, of_train)
     places = dict(zip(keys, of_train.tolist(), strict=True))
     where = torch.tensor([places.get(key, -1) for key in exact_keys(test, of_test)])
