@@ -235,6 +235,17 @@ def test_the_batches_are_of_several_sizes_and_cover_every_row():
     assert [len(part) for part in parity.batches(rows[:1])] == [1]
 
 
+def test_large_images_are_compared_few_at_a_time_and_not_ten_thousand(
+    student, tmp_path, monkeypatch
+):
+    """Gigabytes of photographs, as floats, where a thousand show the same."""
+    photographs = torch.zeros(1).expand(140, 3, 224, 224)
+    assert [len(part) for part in parity.batches(photographs)] == [1, 3, 64, 64, 8]
+    many = Rows(torch.rand(2_000, 1, 6, 6), NAMES)
+    monkeypatch.setattr(exporting, "MOST_NUMBERS", 1_200 * 36)
+    assert export(student, tmp_path / "a.onnx", data=many).examples == 1_200
+
+
 @pytest.mark.usefixtures("quick")
 def test_a_student_without_class_names_gets_those_of_the_data_or_numbers(student, tmp_path):
     """Labels that cannot be told apart in the deployed file."""

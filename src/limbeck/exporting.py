@@ -18,6 +18,7 @@ import hashlib
 import importlib
 import json
 import logging
+import math
 import os
 import warnings
 from collections.abc import Iterator
@@ -46,6 +47,8 @@ __all__ = ["Export", "export"]
 MOST_EXAMPLES, LEAST_EXAMPLES, MOST_WORK = 10_000, 1_000, 3e10
 """Of a larger transfer set 10,000 rows are checked, evenly spread; of a student with many weights
 fewer, down to 1,000, so that weights times rows stay below the last: a transformer's minute."""
+MOST_NUMBERS = 2**28
+"""So many numbers the rows have at most, 1 GiB: of photographs 1,783."""
 
 LARGEST_FILE = 2 * 10**9
 INPUT_SCALE = {"uint8": 255}
@@ -149,6 +152,7 @@ def real_rows(student: Student, data: TransferSet | None) -> Shaped[Tensor, "n .
     if len(data) == 0:
         raise LimbeckError(f"{data.name} has no rows. An export is checked on real ones.")
     affordable = int(MOST_WORK / max(1, student.parameters_count()))
+    affordable = min(affordable, MOST_NUMBERS // max(1, math.prod(data.input_shape)))
     count = min(len(data), MOST_EXAMPLES, max(LEAST_EXAMPLES, affordable))
     rows = torch.linspace(0, len(data) - 1, count, dtype=torch.float64).round().long()
     rows_inputs = in_full(student.inputs(data.batch(rows)))

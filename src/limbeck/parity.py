@@ -1,5 +1,6 @@
 """Whether an ONNX file says what a module says: the same rows through ONNX Runtime and torch."""
 
+import math
 from collections.abc import Iterator
 from itertools import chain, repeat
 from pathlib import Path
@@ -10,6 +11,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from limbeck.errors import LimbeckError
+from limbeck.predicting import MOST_NUMBERS
 from limbeck.students.reading import lengths_of
 
 __all__ = ["batches", "measure", "reason", "runtime_logits", "torch_logits"]
@@ -99,12 +101,14 @@ def runtime_logits(
 def batches(
     rows: Shaped[Tensor, "n ..."], padding: int | None = None
 ) -> Iterator[Shaped[Tensor, "b ..."]]:
-    """All rows in order, in batches of 1, 3, 64, and then 512.
+    """All rows in order, in batches of 1, 3, 64, and then 512, or 64 of large images.
 
     Rows of tokens are cut to the longest text of their batch.
     """
+    *small, large = BATCH_SIZES
+    large = max(small[-1], min(large, MOST_NUMBERS // max(1, math.prod(rows.shape[1:]))))
     start = 0
-    for size in chain(BATCH_SIZES, repeat(BATCH_SIZES[-1])):
+    for size in chain(small, repeat(large)):
         if start >= len(rows):
             return
         batch = rows[start : start + size]

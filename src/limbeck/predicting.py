@@ -22,7 +22,7 @@ from limbeck.predicting_texts import batches_of_tokens, read_texts, tokenised
 if TYPE_CHECKING:
     import onnxruntime
 
-__all__ = ["Predictions", "predict"]
+__all__ = ["MOST_NUMBERS", "Predictions", "predict"]
 
 MOST_NUMBERS = 2**22
 """How many numbers a batch of rows holds at most, unless one row alone has more."""
